@@ -1,0 +1,115 @@
+#pragma once
+
+#include <mailroom/framework/base/clock.hpp>
+#include <mailroom/framework/base/platform.hpp>
+#include <mailroom/framework/base/result.hpp>
+#include <mailroom/framework/executors/timer_queue.hpp>
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace mailroom::executors {
+
+class event_loop;
+class executor;
+
+/// What an item wants after its turn: nothing, or to be put at the end of the queue.
+enum class verdict : std::uint8_t { done, again };
+
+/// Runs one turn of `item` on a thread of `where`. One function for all items of an executor, so that
+/// the items (CAF's resumables, a mailbox of ours) need no wrapper.
+using run_function = verdict (*)(void* item, executor& where) noexcept;
+
+/// Which worker an item keeps to. `anywhere` lets the executor choose; `worker(n)` is always the same
+/// thread, for items with fibers, which must not change threads.
+class affinity {
+ public:
+  static constexpr affinity anywhere() noexcept { return affinity{0}; }
+  static constexpr affinity worker(std::uint32_t index) noexcept { return affinity{index + 1}; }
+
+  constexpr bool is_anywhere() const noexcept { return value_ == 0; }
+  /// Precondition: not `anywhere`. The executor takes it modulo its number of workers.
+  constexpr std::uint32_t index() const noexcept { return value_ - 1; }
+
+ private:
+  constexpr explicit affinity(std::uint32_t value) noexcept : value_(value) {}
+  std::uint32_t value_;
+};
+
+/// Live figures of one executor. Counters only grow.
+struct statistics {
+  std::string name;
+  std::string policy;
+  std::size_t threads = 0;
+  std::size_t queued = 0;         ///< Items waiting for their turn now.
+  std::uint64_t turns = 0;
+  std::uint64_t steals = 0;       ///< Items taken from another worker's queue.
+  std::uint64_t parks = 0;        ///< How often a thread went to sleep.
+  std::uint64_t wakeups = 0;      ///< How often a sleeping thread was woken from outside.
+  duration busy{0};               ///< Time spent in turns, summed over the threads.
+  duration longest_turn{0};
+};
+
+/// A scheduler policy and its threads. It is given opaque items and runs each for one turn at a time:
+/// an item is never handed over again before its turn ended (the owner of the item sees to that).
+/// @threadsafe unless said otherwise; nothing here blocks but `stop`.
+class executor {
+ public:
+  struct options {
+    std::string name;                            ///< What configuration and statistics call it.
+    std::size_t workers = 0;                     ///< Threads; 0: as many as there are cores.
+    run_function run = nullptr;                  ///< Required.
+    platform* host = &platform::system();        ///< Clock and threads.
+    std::vector<event_loop*> loops;              ///< loop-bound only: the loops to run on, at least one.
+  };
+
+  executor() = default;
+  executor(const executor&) = delete;
+  executor& operator=(const executor&) = delete;
+  virtual ~executor() = default;
+
+  /// "cooperative", "work-stealing", "loop-bound".
+  virtual std::string_view policy() const noexcept = 0;
+  virtual const std::string& name() const noexcept = 0;
+
+  /// Starts the threads. Called once.
+  virtual void start() = 0;
+
+  /// Puts `item` at the end of a queue; from a thread of this executor without a lock. Items submitted by
+  /// one thread with the same affinity start in that order on single-threaded executors. A sleeping thread is
+  /// woken only if one sleeps. After `stop` returned the item is dropped unrun (its owner keeps it alive).
+  virtual void submit(void* item, affinity where = affinity::anywhere()) noexcept = 0;
+
+  /// Arms `t` on this executor: `on_time` runs on one of its threads. Re-arming moves it.
+  virtual void arm(timer& t, time_point due) noexcept = 0;
+
+  /// See `timer_queue::cancel`.
+  virtual void cancel(timer& t) noexcept = 0;
+
+  /// Whether the calling thread is one of this executor's.
+  virtual bool on_own_thread() const noexcept = 0;
+
+  /// Number of different workers that `affinity::worker` can name.
+  virtual std::size_t workers() const noexcept = 0;
+
+  virtual statistics stats() const = 0;
+
+  /// Runs what is queued until nothing is or `until` has passed, then ends the threads. A turn that is
+  /// running is waited for. Blocks; called once, not from a thread of this executor. Items left in queues are
+  /// returned so that their owner can let them go.
+  virtual std::vector<void*> stop(deadline until) = 0;
+};
+
+/// Makes an executor by the name of its policy. An unknown name is `errc::invalid_value` and lists the
+/// names that exist.
+/// @threadsafe
+result<std::unique_ptr<executor>> make_executor(std::string_view policy, executor::options with);
+
+/// The names that `make_executor` knows, in the order they are shown to people.
+std::vector<std::string_view> policies();
+
+}  // namespace mailroom::executors
