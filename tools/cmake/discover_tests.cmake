@@ -1,0 +1,76 @@
+# Asks a Boost.Test program for its cases (--list_content) and writes one CTest test for each, named
+# <suite>.<case>; runs after the program is linked.
+#   -Dprogram= -Dname= -Doutput= -Darguments= -Dlabels= -Dtimeout= -Dserial=
+
+cmake_minimum_required(VERSION 3.25)
+
+execute_process(COMMAND "${program}" --list_content
+  RESULT_VARIABLE status OUTPUT_VARIABLE out ERROR_VARIABLE listing)
+if(NOT status EQUAL 0)
+  message(FATAL_ERROR "${program} --list_content failed (${status}):\n${out}${listing}")
+endif()
+
+# Brackets and semicolons have a meaning in CMake lists and none in names of ours.
+string(REGEX REPLACE "[][;]" "_" listing "${out}${listing}")
+string(REPLACE "\n" ";" lines "${listing}")
+
+# A line is <four spaces per level><name>[*][: description]; a suite is a line with a deeper one below.
+set(paths "")
+set(depths "")
+set(enabled "")
+foreach(line IN LISTS lines)
+  if(NOT line MATCHES "^( *)([^*: ][^*:]*)(\\*?)")
+    continue()
+  endif()
+  string(STRIP "${CMAKE_MATCH_2}" name_part)
+  set(star "${CMAKE_MATCH_3}")
+  string(LENGTH "${CMAKE_MATCH_1}" depth)
+  math(EXPR depth "${depth} / 4")
+  set(part_${depth} "${name_part}")
+  set(path "${part_0}")
+  if(depth GREATER 0)
+    foreach(level RANGE 1 ${depth})
+      string(APPEND path "/${part_${level}}")
+    endforeach()
+  endif()
+  list(APPEND paths "${path}")
+  list(APPEND depths ${depth})
+  list(APPEND enabled "on${star}")
+endforeach()
+
+set(script "")
+list(LENGTH paths count)
+set(index 0)
+set(cases 0)
+while(index LESS count)
+  math(EXPR next "${index} + 1")
+  list(GET paths ${index} path)
+  list(GET depths ${index} depth)
+  list(GET enabled ${index} on)
+  set(below 0)
+  if(next LESS count)
+    list(GET depths ${next} below)
+  endif()
+  if(NOT below GREATER depth)
+    string(REPLACE "/" "." test "${path}")
+    # In --run_test a comma, an exclamation mark or a space would mean something: match up to it.
+    string(REGEX REPLACE "[,! ].*" "*" filter "${path}")
+    string(APPEND script
+      "add_test([==[${test}]==] [==[${program}]==] [==[--run_test=${filter}]==]")
+    foreach(argument IN LISTS arguments)
+      string(APPEND script " [==[${argument}]==]")
+    endforeach()
+    string(APPEND script ")\nset_tests_properties([==[${test}]==] PROPERTIES LABELS [==[${labels}]==]"
+      " TIMEOUT ${timeout} RUN_SERIAL ${serial}")
+    if(on STREQUAL "on")
+      string(APPEND script " DISABLED TRUE")
+    endif()
+    string(APPEND script ")\n")
+    math(EXPR cases "${cases} + 1")
+  endif()
+  set(index ${next})
+endwhile()
+if(cases EQUAL 0)
+  message(FATAL_ERROR "${name} has no test case")
+endif()
+file(WRITE "${output}" "${script}")

@@ -1,0 +1,50 @@
+# Settings of the whole tree: build type, warnings, sanitizers, speed of the build itself.
+
+option(MAILROOM_WERROR "Warnings are errors (the presets say so; a plain build does not)" OFF)
+option(MAILROOM_CORE_ONLY "Only what uses neither CAF nor ZeroMQ: framework, transports/local" OFF)
+option(MAILROOM_FUZZ "Build the libFuzzer targets (clang)" OFF)
+set(MAILROOM_SANITIZE "" CACHE STRING "Value of -fsanitize= for everything in the tree")
+set(MAILROOM_TEST_TIMEOUT 60 CACHE STRING "Seconds after which a test that names no time is killed")
+
+if(NOT CMAKE_BUILD_TYPE AND NOT CMAKE_CONFIGURATION_TYPES)
+  set(CMAKE_BUILD_TYPE RelWithDebInfo CACHE STRING "Build type" FORCE)
+endif()
+
+set(CMAKE_CXX_STANDARD 20)
+set(CMAKE_CXX_STANDARD_REQUIRED ON)
+set(CMAKE_CXX_EXTENSIONS OFF)
+set(CMAKE_EXPORT_COMPILE_COMMANDS ON)
+set(CMAKE_RUNTIME_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}/bin")
+set(CMAKE_VERIFY_INTERFACE_HEADER_SETS ON)
+include(GNUInstallDirs)
+
+# The one spelling of our includes, in the tree and for users: <mailroom/framework/...>.
+file(CREATE_LINK "${PROJECT_SOURCE_DIR}" "${PROJECT_BINARY_DIR}/mailroom" SYMBOLIC)
+
+find_program(MAILROOM_CCACHE ccache)
+if(MAILROOM_CCACHE AND NOT DEFINED CMAKE_CXX_COMPILER_LAUNCHER)
+  set(CMAKE_CXX_COMPILER_LAUNCHER "${MAILROOM_CCACHE}")
+endif()
+find_program(MAILROOM_LLD ld.lld)
+if(MAILROOM_LLD)
+  add_link_options(-fuse-ld=lld)
+endif()
+
+# Stacks of a stuck thread and profiles need frame pointers; they cost next to nothing.
+add_compile_options(-fno-omit-frame-pointer)
+if(MAILROOM_SANITIZE)
+  add_compile_options(-fsanitize=${MAILROOM_SANITIZE} -fno-sanitize-recover=all)
+  add_link_options(-fsanitize=${MAILROOM_SANITIZE})
+endif()
+if(MAILROOM_FUZZ)
+  add_compile_options(-fsanitize=fuzzer-no-link)
+endif()
+
+# Linked as PRIVATE $<BUILD_INTERFACE:mailroom_flags>, so that it reaches neither users nor the export.
+add_library(mailroom_flags INTERFACE)
+target_compile_options(mailroom_flags INTERFACE
+  -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wsign-conversion -Wcast-qual -Wold-style-cast
+  -Wnon-virtual-dtor -Woverloaded-virtual -Wextra-semi -Wnull-dereference -Wformat=2 -Wundef
+  $<$<CXX_COMPILER_ID:GNU>:-Wduplicated-cond -Wduplicated-branches -Wlogical-op -Wsuggest-override>
+  $<$<CXX_COMPILER_ID:Clang>:-Wthread-safety -Wshadow-all -Wdocumentation>
+  $<$<BOOL:${MAILROOM_WERROR}>:-Werror>)
