@@ -1,0 +1,184 @@
+#pragma once
+
+#include <mailroom/framework/base/result.hpp>
+#include <mailroom/framework/wire/buffer.hpp>
+#include <mailroom/framework/wire/bytes.hpp>
+
+#include <msgpack.hpp>
+
+#include <concepts>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <tuple>
+#include <type_traits>
+
+/// Bodies: arguments and results as MessagePack. User types bring `MSGPACK_DEFINE_MAP` of their own (unknown keys
+/// are skipped, missing ones keep their default). Pure functions; any thread.
+namespace mailroom::wire {
+
+/// Bounds on what a body may make the reader allocate (decode bombs): nesting depth and element counts.
+inline constexpr std::size_t max_depth = 64;
+
+/// Reads one body from front to back. Scalars, strings and bytes are read in place; everything else goes through
+/// msgpack-cxx. (In place because the library's object tree costs more than the rest of a small call: see README.)
+class cursor {
+ public:
+  /// `whole` may be null; given, large `bytes` share it.
+  cursor(std::span<const std::byte> body, const frame* whole) noexcept
+      : at_(body.data()),
+        end_(body.data() + body.size()),
+        whole_(whole) {}
+
+  bool at_end() const noexcept { return at_ == end_; }
+
+  /// The number of elements of the array that begins here, if one does.
+  std::optional<std::uint32_t> array() noexcept;
+
+  template <class T>
+  bool read(T& into) {
+    if constexpr (std::same_as<T, bool>) {
+      return read_bool(into);
+    } else if constexpr (std::integral<T> && std::is_signed_v<T>) {
+      std::int64_t wide = 0;
+      return read_signed(wide) && narrow(wide, into);
+    } else if constexpr (std::integral<T>) {
+      std::uint64_t wide = 0;
+      return read_unsigned(wide) && narrow(wide, into);
+    } else if constexpr (std::same_as<T, std::string>) {
+      std::span<const std::byte> text;
+      if (!read_string(text)) {
+        return false;
+      }
+      into.assign(reinterpret_cast<const char*>(text.data()), text.size());
+      return true;
+    } else if constexpr (std::same_as<T, bytes>) {
+      return read_bytes(into);
+    } else {
+      return read_other(into);
+    }
+  }
+
+ private:
+  template <class Wide, class Narrow>
+  static bool narrow(Wide wide, Narrow& into) noexcept {
+    into = static_cast<Narrow>(wide);
+    return static_cast<Wide>(into) == wide;
+  }
+
+  bool read_bool(bool& into) noexcept;
+  bool read_signed(std::int64_t& into) noexcept;
+  bool read_unsigned(std::uint64_t& into) noexcept;
+  bool read_string(std::span<const std::byte>& text) noexcept;
+  bool read_bytes(bytes& into);
+  bool take(std::size_t count, std::span<const std::byte>& into) noexcept;
+  msgpack::unpack_limit limit() const;
+
+  template <class T>
+  bool read_other(T& into) {
+    try {
+      const auto left = static_cast<std::size_t>(end_ - at_);
+      std::size_t used = 0;
+      const auto handle = msgpack::unpack(
+          reinterpret_cast<const char*>(at_), left, used, nullptr, nullptr, limit());
+      handle.get().convert(into);
+      at_ += used;
+      return true;
+    } catch (const msgpack::type_error&) {
+      return false;
+    } catch (const msgpack::unpack_error&) {
+      return false;
+    }
+  }
+
+  const std::byte* at_;
+  const std::byte* end_;
+  const frame* whole_;
+};
+
+/// Appends one value.
+template <class T>
+void pack(buffer& into, const T& value) {
+  msgpack::packer<buffer>(into).pack(value);
+}
+
+/// Appends an argument list: a MessagePack array.
+template <class... Ts>
+void pack_arguments(buffer& into, const Ts&... values) {
+  msgpack::packer<buffer> packer(into);
+  packer.pack_array(sizeof...(Ts));
+  (packer.pack(values), ...);
+}
+
+/// The one value of a body. `errc::bad_reply` if it is not a T, or not alone.
+template <class T>
+result<T> unpack(std::span<const std::byte> body, const frame* whole = nullptr) {
+  cursor from(body, whole);
+  T value{};
+  if (!from.read(value) || !from.at_end()) {
+    return error(errc::bad_reply, "the body cannot be read as the type asked for");
+  }
+  return value;
+}
+
+/// An argument list. `errc::invalid_arguments` says what is wrong with it: the number, or which one.
+template <class... Ts>
+result<std::tuple<Ts...>> unpack_arguments(std::span<const std::byte> body,
+                                           const frame* whole = nullptr) {
+  cursor from(body, whole);
+  const auto count = from.array();
+  if (!count) {
+    return error(errc::invalid_arguments, "the arguments are not an array");
+  }
+  if (*count != sizeof...(Ts)) {
+    return error(errc::invalid_arguments,
+                 "takes " + std::to_string(sizeof...(Ts)) + " arguments, got " +
+                     std::to_string(*count));
+  }
+  std::tuple<Ts...> values{};
+  std::size_t bad = 0;
+  const bool good = std::apply(
+      [&](auto&... value) { return ((++bad, from.read(value)) && ...); }, values);
+  if (!good) {
+    return error(errc::invalid_arguments, "argument " + std::to_string(bad) + " has the wrong type");
+  }
+  if (!from.at_end()) {
+    return error(errc::invalid_arguments, "bytes after the arguments");
+  }
+  return values;
+}
+
+}  // namespace mailroom::wire
+
+namespace msgpack {
+MSGPACK_API_VERSION_NAMESPACE(MSGPACK_DEFAULT_API_NS) {
+  namespace adaptor {
+
+  template <>
+  struct pack<mailroom::bytes> {
+    template <class Stream>
+    packer<Stream>& operator()(packer<Stream>& out, const mailroom::bytes& value) const {
+      out.pack_bin(static_cast<std::uint32_t>(value.size()));
+      out.pack_bin_body(reinterpret_cast<const char*>(value.data()),
+                        static_cast<std::uint32_t>(value.size()));
+      return out;
+    }
+  };
+
+  template <>
+  struct convert<mailroom::bytes> {
+    const msgpack::object& operator()(const msgpack::object& from, mailroom::bytes& into) const {
+      if (from.type != type::BIN) {
+        throw type_error();
+      }
+      into = mailroom::bytes(std::as_bytes(std::span(from.via.bin.ptr, from.via.bin.size)));
+      return from;
+    }
+  };
+
+  }  // namespace adaptor
+}
+}  // namespace msgpack

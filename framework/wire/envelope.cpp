@@ -1,0 +1,148 @@
+#include <mailroom/framework/wire/envelope.hpp>
+
+#include <mailroom/framework/wire/body.hpp>
+
+#include <algorithm>
+#include <limits>
+#include <string>
+#include <tuple>
+
+namespace mailroom::wire {
+namespace {
+
+error malformed(const char* what) { return error(errc::protocol_error, what); }
+
+constexpr std::uint16_t attach_head_size = 32;
+constexpr std::uint16_t route_head_size = 4;
+
+}  // namespace
+
+result<reader> reader::open(std::span<const std::byte> frame, plane on) {
+  if (frame.size() < frame_head_size || frame[0] != std::byte{'M'} || frame[1] != std::byte{'R'}) {
+    return malformed("not a mailroom frame");
+  }
+  if (frame[2] != std::byte{protocol_version}) {
+    return error(errc::protocol_error,
+                 "protocol version " + std::to_string(static_cast<unsigned>(frame[2])) +
+                     ", this node speaks " + std::to_string(unsigned{protocol_version}));
+  }
+  if (frame[3] != static_cast<std::byte>(on)) {
+    return malformed(on == plane::data ? "not a data frame, but sent to a data address"
+                                       : "not a control frame, but sent to a control address");
+  }
+  return reader(frame.subspan(frame_head_size), load<std::uint32_t>(frame.data() + 4));
+}
+
+result<bool> reader::next(message& into) {
+  if (left_ == 0) {
+    if (!rest_.empty()) {
+      return malformed("bytes after the last message of a frame");
+    }
+    return false;
+  }
+  if (rest_.size() < message_head_size) {
+    return malformed("frame cut short in a message head");
+  }
+  const auto head = load<std::uint16_t>(rest_.data() + 2);
+  const auto length = load<std::uint32_t>(rest_.data() + 4);
+  if (length > rest_.size() - message_head_size) {
+    return malformed("frame cut short in a message");
+  }
+  if (head > length) {
+    return malformed("fixed fields longer than their message");
+  }
+  into.what = static_cast<kind>(rest_[0]);
+  into.flags = static_cast<std::uint8_t>(rest_[1]);
+  into.head = rest_.subspan(message_head_size, head);
+  into.payload = rest_.subspan(message_head_size + head, length - head);
+  rest_ = rest_.subspan(message_head_size + length);
+  --left_;
+  return true;
+}
+
+void write_failure(batch& into, std::uint64_t id, const error& why) {
+  std::byte* head = into.begin(kind::failure, failure_head::size);
+  store(head, id);
+  store(head + 8, static_cast<std::uint16_t>(why.code()));
+  head[10] = static_cast<std::byte>(why.execution());
+  head[11] = std::byte{0};
+  const auto pause = std::clamp<std::int64_t>(
+      why.retry_after().count(), 0, std::numeric_limits<std::uint32_t>::max());
+  store(head + 12, static_cast<std::uint32_t>(pause));
+  pack_arguments(into.bytes(), why.type(), why.message());
+  into.finish();
+}
+
+result<failure> read_failure(const message& from) {
+  if (from.head.size() < failure_head::size) {
+    return malformed("failure with fixed fields too short");
+  }
+  const auto id = load<std::uint64_t>(from.head.data());
+  const auto code = static_cast<errc>(load<std::uint16_t>(from.head.data() + 8));
+  const auto ran = static_cast<std::uint8_t>(from.head[10]);
+  if (ran > static_cast<std::uint8_t>(execution::ran_and_failed)) {
+    return malformed("failure with an unknown execution class");
+  }
+  auto words = unpack_arguments<std::string, std::string>(from.payload);
+  if (!words) {
+    return malformed("failure without its type and message");
+  }
+  auto& [type, text] = *words;
+  error why(code == errc::ok ? errc::protocol_error : code, static_cast<execution>(ran), text, type);
+  return failure{id,
+                 why.with_retry_after(
+                     std::chrono::milliseconds(load<std::uint32_t>(from.head.data() + 12)))};
+}
+
+void write_route(batch& into, const route& declared) {
+  store(into.begin(kind::route, route_head_size), declared.number);
+  pack_arguments(into.bytes(),
+                 declared.exchange,
+                 declared.topic,
+                 declared.name_space,
+                 declared.version,
+                 declared.method);
+  into.finish();
+}
+
+result<route> read_route(const message& from) {
+  if (from.head.size() < route_head_size) {
+    return malformed("route with fixed fields too short");
+  }
+  auto names = unpack_arguments<std::string, std::string, std::string, std::string, std::string>(
+      from.payload);
+  if (!names) {
+    return malformed("route without its five names");
+  }
+  auto& [exchange, topic, name_space, version, method] = *names;
+  return route{load<std::uint32_t>(from.head.data()),
+               std::move(exchange),
+               std::move(topic),
+               std::move(name_space),
+               std::move(version),
+               std::move(method)};
+}
+
+void write_attach(batch& into, const attach& what) {
+  std::byte* head = into.begin(kind::attach, attach_head_size);
+  std::copy(what.session.begin(), what.session.end(), head);
+  store(head + 16, what.clocks.offset);
+  store(head + 24, what.clocks.error);
+  into.finish();
+}
+
+result<attach> read_attach(const message& from) {
+  if (from.head.size() < attach_head_size) {
+    return malformed("attach with fixed fields too short");
+  }
+  attach what;
+  std::copy_n(from.head.begin(), what.session.size(), what.session.begin());
+  what.clocks.offset = load<std::int64_t>(from.head.data() + 16);
+  what.clocks.error = load<std::int64_t>(from.head.data() + 24);
+  if (what.clocks.error < 0) {
+    return malformed("attach with a negative clock error");
+  }
+  return what;
+}
+
+}  // namespace mailroom::wire
