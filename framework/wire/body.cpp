@@ -1,6 +1,7 @@
 #include <mailroom/framework/wire/body.hpp>
 
-#include <cstring>
+#include <array>
+#include <bit>
 
 namespace mailroom::wire {
 namespace {
@@ -17,7 +18,111 @@ Int big_endian(const std::byte* from) noexcept {
   return value;
 }
 
+// What a tag says: bytes of head and body to pass over, and how many values follow inside.
+struct shape {
+  std::uint64_t bytes = 0;  // 0: no MessagePack, or cut short.
+  std::uint64_t inside = 0;
+  bool nests = false;
+};
+
+template <std::unsigned_integral Count>
+std::optional<std::uint64_t> count_after_tag(std::span<const std::byte> from) noexcept {
+  if (from.size() < 1 + sizeof(Count)) {
+    return std::nullopt;
+  }
+  return big_endian<Count>(from.data() + 1);
+}
+
+// `from` is not empty.
+shape shape_of(std::span<const std::byte> from) noexcept {
+  const auto tag = static_cast<std::uint8_t>(from[0]);
+  if (tag < 0x80 || tag >= 0xe0) {
+    return {1};
+  }
+  if (tag < 0x90) {
+    return {1, std::uint64_t{tag & 0x0fU} * 2, true};
+  }
+  if (tag < 0xa0) {
+    return {1, tag & 0x0fU, true};
+  }
+  if (tag < 0xc0) {
+    return {std::uint64_t{1} + (tag & 0x1fU)};
+  }
+  const auto run = [](std::optional<std::uint64_t> count, std::uint64_t head) {
+    return count ? shape{head + *count} : shape{};
+  };
+  const auto nest = [](std::optional<std::uint64_t> count, std::uint64_t head, std::uint64_t each) {
+    return count ? shape{head, *count * each, true} : shape{};
+  };
+  switch (tag) {
+    case 0xc0:
+    case 0xc2:
+    case 0xc3: return {1};
+    case 0xc4:
+    case 0xd9: return run(count_after_tag<std::uint8_t>(from), 2);
+    case 0xc5:
+    case 0xda: return run(count_after_tag<std::uint16_t>(from), 3);
+    case 0xc6:
+    case 0xdb: return run(count_after_tag<std::uint32_t>(from), 5);
+    case 0xc7: return run(count_after_tag<std::uint8_t>(from), 3);
+    case 0xc8: return run(count_after_tag<std::uint16_t>(from), 4);
+    case 0xc9: return run(count_after_tag<std::uint32_t>(from), 6);
+    case 0xcc:
+    case 0xd0: return {2};
+    case 0xcd:
+    case 0xd1: return {3};
+    case 0xca:
+    case 0xce:
+    case 0xd2: return {5};
+    case 0xcb:
+    case 0xcf:
+    case 0xd3: return {9};
+    case 0xd4: return {3};
+    case 0xd5: return {4};
+    case 0xd6: return {6};
+    case 0xd7: return {10};
+    case 0xd8: return {18};
+    case 0xdc: return nest(count_after_tag<std::uint16_t>(from), 3, 1);
+    case 0xdd: return nest(count_after_tag<std::uint32_t>(from), 5, 1);
+    case 0xde: return nest(count_after_tag<std::uint16_t>(from), 3, 2);
+    case 0xdf: return nest(count_after_tag<std::uint32_t>(from), 5, 2);
+    default: return {};  // 0xc1 is never used.
+  }
+}
+
 }  // namespace
+
+std::size_t value_size(std::span<const std::byte> from) noexcept {
+  std::array<std::uint64_t, max_depth + 1> open{
+      1};  // Values still to come, for each level of nesting.
+  std::size_t level = 0;
+  std::size_t used = 0;
+  while (true) {
+    while (open[level] == 0) {
+      if (level == 0) {
+        return used;
+      }
+      --level;
+    }
+    const auto rest = from.subspan(used);
+    if (rest.empty()) {
+      return 0;
+    }
+    const shape next = shape_of(rest);
+    if (next.bytes == 0 || next.bytes > rest.size()) {
+      return 0;
+    }
+    used += static_cast<std::size_t>(next.bytes);
+    --open[level];
+    if (next.nests) {
+      // Each value inside takes a byte at least: a count beyond what is left is a lie.
+      if (level == max_depth || next.inside > from.size() - used) {
+        return 0;
+      }
+      open[++level] = next.inside;
+    }
+  }
+}
 
 bool cursor::take(std::size_t count, std::span<const std::byte>& into) noexcept {
   if (static_cast<std::size_t>(end_ - at_) < count) {
@@ -168,10 +273,65 @@ bool cursor::read_bytes(bytes& into) {
   return true;
 }
 
-msgpack::unpack_limit cursor::limit() const {
-  // No collection can have more elements than the body has bytes.
-  const auto left = static_cast<std::size_t>(end_ - at_);
-  return msgpack::unpack_limit(left, left, left, left, left, max_depth);
+bool cursor::read_double(double& into) noexcept {
+  if (at_ == end_) {
+    return false;
+  }
+  std::span<const std::byte> all;
+  if (*at_ == std::byte{0xcb}) {
+    if (!take(9, all)) {
+      return false;
+    }
+    into = std::bit_cast<double>(big_endian<std::uint64_t>(all.data() + 1));
+    return true;
+  }
+  if (*at_ == std::byte{0xca}) {
+    if (!take(5, all)) {
+      return false;
+    }
+    into = double{std::bit_cast<float>(big_endian<std::uint32_t>(all.data() + 1))};
+    return true;
+  }
+  // A whole number is a number too (other languages send 1.0 as 1).
+  if (*at_ == std::byte{0xcf}) {
+    std::uint64_t number = 0;
+    if (!read_unsigned(number)) {
+      return false;
+    }
+    into = static_cast<double>(number);
+    return true;
+  }
+  std::int64_t number = 0;
+  if (!read_signed(number)) {
+    return false;
+  }
+  into = static_cast<double>(number);
+  return true;
+}
+
+bool cursor::read_raw(std::span<const std::byte>& into) noexcept {
+  const std::size_t size = value_size({at_, static_cast<std::size_t>(end_ - at_)});
+  return size != 0 && take(size, into);
+}
+
+bool cursor::skip(std::size_t count) noexcept {
+  std::span<const std::byte> passed;
+  while (count != 0 && read_raw(passed)) {
+    --count;
+  }
+  return count == 0;
+}
+
+msgpack::object_handle cursor::unpack_tree(std::span<const std::byte> value) {
+  // `value` has been walked: its counts are true and its depth is bounded. Texts stay where they
+  // are.
+  const std::size_t most = value.size();
+  const auto stay = [](msgpack::type::object_type, std::size_t, void*) { return true; };
+  return msgpack::unpack(reinterpret_cast<const char*>(value.data()),
+                         value.size(),
+                         stay,
+                         nullptr,
+                         msgpack::unpack_limit(most, most, most, most, most, max_depth + 1));
 }
 
 }  // namespace mailroom::wire

@@ -16,28 +16,40 @@
 #include <tuple>
 #include <type_traits>
 
-/// Bodies: arguments and results as MessagePack. User types bring `MSGPACK_DEFINE_MAP` of their own (unknown keys
-/// are skipped, missing ones keep their default). Pure functions; any thread.
+/// Bodies: arguments and results as MessagePack. User types bring `MSGPACK_DEFINE_MAP` of their own
+/// (unknown keys are skipped, missing ones keep their default). Pure functions; any thread.
 namespace mailroom::wire {
 
-/// Bounds on what a body may make the reader allocate (decode bombs): nesting depth and element counts.
+/// How deep arrays and maps may nest. With it a body cannot make the reader use more than a small
+/// multiple of its own size (decode bombs): before anything is allocated, its elements are counted
+/// and found to be there.
 inline constexpr std::size_t max_depth = 64;
 
-/// Reads one body from front to back. Scalars, strings and bytes are read in place; everything else goes through
-/// msgpack-cxx. (In place because the library's object tree costs more than the rest of a small call: see README.)
+/// Bytes of the MessagePack value that begins here, all that it contains included; 0 if it is cut
+/// short, nested deeper than `max_depth`, or no MessagePack.
+std::size_t value_size(std::span<const std::byte> from) noexcept;
+
+/// Reads one body from front to back. Scalars, strings and bytes are read in place; everything else
+/// goes through msgpack-cxx. (In place because the library's object tree costs more than the rest
+/// of a small call: see README.)
 class cursor {
  public:
   /// `whole` may be null; given, large `bytes` share it.
   cursor(std::span<const std::byte> body, const frame* whole) noexcept
-      : at_(body.data()),
-        end_(body.data() + body.size()),
-        whole_(whole) {}
+      : at_(body.data()), end_(body.data() + body.size()), whole_(whole) {}
 
   bool at_end() const noexcept { return at_ == end_; }
 
   /// The number of elements of the array that begins here, if one does.
   std::optional<std::uint32_t> array() noexcept;
 
+  /// One value as it lies in the body, well formed.
+  bool read_raw(std::span<const std::byte>& into) noexcept;
+
+  /// Passes over `count` values.
+  bool skip(std::size_t count) noexcept;
+
+  /// False if the next value is no T; the cursor is of no further use then.
   template <class T>
   bool read(T& into) {
     if constexpr (std::same_as<T, bool>) {
@@ -48,6 +60,13 @@ class cursor {
     } else if constexpr (std::integral<T>) {
       std::uint64_t wide = 0;
       return read_unsigned(wide) && narrow(wide, into);
+    } else if constexpr (std::floating_point<T>) {
+      double wide = 0;
+      if (!read_double(wide)) {
+        return false;
+      }
+      into = static_cast<T>(wide);
+      return true;
     } else if constexpr (std::same_as<T, std::string>) {
       std::span<const std::byte> text;
       if (!read_string(text)) {
@@ -72,20 +91,21 @@ class cursor {
   bool read_bool(bool& into) noexcept;
   bool read_signed(std::int64_t& into) noexcept;
   bool read_unsigned(std::uint64_t& into) noexcept;
+  bool read_double(double& into) noexcept;
   bool read_string(std::span<const std::byte>& text) noexcept;
   bool read_bytes(bytes& into);
   bool take(std::size_t count, std::span<const std::byte>& into) noexcept;
-  msgpack::unpack_limit limit() const;
+
+  static msgpack::object_handle unpack_tree(std::span<const std::byte> value);
 
   template <class T>
   bool read_other(T& into) {
+    std::span<const std::byte> value;
+    if (!read_raw(value)) {
+      return false;
+    }
     try {
-      const auto left = static_cast<std::size_t>(end_ - at_);
-      std::size_t used = 0;
-      const auto handle = msgpack::unpack(
-          reinterpret_cast<const char*>(at_), left, used, nullptr, nullptr, limit());
-      handle.get().convert(into);
-      at_ += used;
+      unpack_tree(value).get().convert(into);
       return true;
     } catch (const msgpack::type_error&) {
       return false;
@@ -124,7 +144,8 @@ result<T> unpack(std::span<const std::byte> body, const frame* whole = nullptr) 
   return value;
 }
 
-/// An argument list. `errc::invalid_arguments` says what is wrong with it: the number, or which one.
+/// An argument list. `errc::invalid_arguments` says what is wrong with it: the number, or which
+/// one.
 template <class... Ts>
 result<std::tuple<Ts...>> unpack_arguments(std::span<const std::byte> body,
                                            const frame* whole = nullptr) {
@@ -134,16 +155,17 @@ result<std::tuple<Ts...>> unpack_arguments(std::span<const std::byte> body,
     return error(errc::invalid_arguments, "the arguments are not an array");
   }
   if (*count != sizeof...(Ts)) {
-    return error(errc::invalid_arguments,
-                 "takes " + std::to_string(sizeof...(Ts)) + " arguments, got " +
-                     std::to_string(*count));
+    return error(
+        errc::invalid_arguments,
+        "takes " + std::to_string(sizeof...(Ts)) + " arguments, got " + std::to_string(*count));
   }
   std::tuple<Ts...> values{};
   std::size_t bad = 0;
-  const bool good = std::apply(
-      [&](auto&... value) { return ((++bad, from.read(value)) && ...); }, values);
+  const bool good =
+      std::apply([&](auto&... value) { return ((++bad, from.read(value)) && ...); }, values);
   if (!good) {
-    return error(errc::invalid_arguments, "argument " + std::to_string(bad) + " has the wrong type");
+    return error(errc::invalid_arguments,
+                 "argument " + std::to_string(bad) + " has the wrong type");
   }
   if (!from.at_end()) {
     return error(errc::invalid_arguments, "bytes after the arguments");
@@ -171,10 +193,13 @@ MSGPACK_API_VERSION_NAMESPACE(MSGPACK_DEFAULT_API_NS) {
   template <>
   struct convert<mailroom::bytes> {
     const msgpack::object& operator()(const msgpack::object& from, mailroom::bytes& into) const {
-      if (from.type != type::BIN) {
+      if (from.type == type::BIN) {
+        into = mailroom::bytes(std::as_bytes(std::span(from.via.bin.ptr, from.via.bin.size)));
+      } else if (from.type == type::STR) {
+        into = mailroom::bytes(std::as_bytes(std::span(from.via.str.ptr, from.via.str.size)));
+      } else {
         throw type_error();
       }
-      into = mailroom::bytes(std::as_bytes(std::span(from.via.bin.ptr, from.via.bin.size)));
       return from;
     }
   };

@@ -6,9 +6,13 @@
 
 namespace mailroom::wire {
 
-buffer::~buffer() { free_memory(data_); }
+buffer::~buffer() {
+  free_memory(data_);
+}
 
-void buffer::free_memory(std::byte* memory) noexcept { std::free(memory); }
+void buffer::free_memory(std::byte* memory) noexcept {
+  std::free(memory);
+}
 
 void buffer::grow(std::size_t least) {
   const std::size_t capacity = std::max({least, capacity_ * 2, std::size_t{256}});

@@ -10,7 +10,8 @@
 namespace mailroom::wire {
 
 /// A growing run of bytes that is written once, handed over and sent without another copy. Owns its
-/// memory; used by one thread at a time. It is also a MessagePack stream: `msgpack::packer<buffer>`.
+/// memory; used by one thread at a time. It is also a MessagePack stream:
+/// `msgpack::packer<buffer>`.
 class buffer {
  public:
   buffer() noexcept = default;

@@ -1,19 +1,36 @@
+#include <mailroom/framework/wire/body.hpp>
 #include <mailroom/framework/wire/envelope.hpp>
 
-#include <mailroom/framework/wire/body.hpp>
-
 #include <algorithm>
+#include <array>
 #include <limits>
 #include <string>
-#include <tuple>
+#include <utility>
 
 namespace mailroom::wire {
 namespace {
 
-error malformed(const char* what) { return error(errc::protocol_error, what); }
+error malformed(const char* what) {
+  return error(errc::protocol_error, what);
+}
 
 constexpr std::uint16_t attach_head_size = 32;
 constexpr std::uint16_t route_head_size = 4;
+
+// An array of texts; a later version may have appended more values.
+bool read_names(std::span<const std::byte> payload, std::span<std::string> into) {
+  cursor from(payload, nullptr);
+  const auto count = from.array();
+  if (!count || *count < into.size()) {
+    return false;
+  }
+  for (std::string& each : into) {
+    if (!from.read(each)) {
+      return false;
+    }
+  }
+  return from.skip(*count - into.size()) && from.at_end();
+}
 
 }  // namespace
 
@@ -30,7 +47,12 @@ result<reader> reader::open(std::span<const std::byte> frame, plane on) {
     return malformed(on == plane::data ? "not a data frame, but sent to a data address"
                                        : "not a control frame, but sent to a control address");
   }
-  return reader(frame.subspan(frame_head_size), load<std::uint32_t>(frame.data() + 4));
+  const auto count = load<std::uint32_t>(frame.data() + 4);
+  const auto rest = frame.subspan(frame_head_size);
+  if (count > rest.size() / message_head_size) {
+    return malformed("a frame with fewer messages than it says");
+  }
+  return reader(rest, count);
 }
 
 result<bool> reader::next(message& into) {
@@ -79,19 +101,19 @@ result<failure> read_failure(const message& from) {
   }
   const auto id = load<std::uint64_t>(from.head.data());
   const auto code = static_cast<errc>(load<std::uint16_t>(from.head.data() + 8));
-  const auto ran = static_cast<std::uint8_t>(from.head[10]);
-  if (ran > static_cast<std::uint8_t>(execution::ran_and_failed)) {
-    return malformed("failure with an unknown execution class");
+  auto ran = static_cast<execution>(from.head[10]);
+  if (ran > execution::ran_and_failed) {
+    ran = execution::may_have_run;  // A class of a later version: the careful reading.
   }
-  auto words = unpack_arguments<std::string, std::string>(from.payload);
-  if (!words) {
+  std::array<std::string, 2> words;
+  if (!read_names(from.payload, words)) {
     return malformed("failure without its type and message");
   }
-  auto& [type, text] = *words;
-  error why(code == errc::ok ? errc::protocol_error : code, static_cast<execution>(ran), text, type);
-  return failure{id,
-                 why.with_retry_after(
-                     std::chrono::milliseconds(load<std::uint32_t>(from.head.data() + 12)))};
+  const auto& [type, text] = words;
+  error why(code == errc::ok ? errc::protocol_error : code, ran, text, type);
+  return failure{
+      id,
+      why.with_retry_after(std::chrono::milliseconds(load<std::uint32_t>(from.head.data() + 12)))};
 }
 
 void write_route(batch& into, const route& declared) {
@@ -109,12 +131,11 @@ result<route> read_route(const message& from) {
   if (from.head.size() < route_head_size) {
     return malformed("route with fixed fields too short");
   }
-  auto names = unpack_arguments<std::string, std::string, std::string, std::string, std::string>(
-      from.payload);
-  if (!names) {
+  std::array<std::string, 5> names;
+  if (!read_names(from.payload, names)) {
     return malformed("route without its five names");
   }
-  auto& [exchange, topic, name_space, version, method] = *names;
+  auto& [exchange, topic, name_space, version, method] = names;
   return route{load<std::uint32_t>(from.head.data()),
                std::move(exchange),
                std::move(topic),

@@ -11,19 +11,23 @@
 #include <cstdint>
 #include <cstring>
 #include <span>
+#include <string>
+#include <utility>
 
-/// The envelope: how messages lie in a frame. PROTOCOL.md beside this file is normative; everything here
-/// follows it. Pure functions over bytes: any thread, no blocking, no state.
+/// The envelope: how messages lie in a frame. PROTOCOL.md beside this file is normative; everything
+/// here follows it. Pure functions over bytes: any thread, no blocking, no state.
 namespace mailroom::wire {
 
 inline constexpr std::uint8_t protocol_version = 1;
 inline constexpr std::size_t frame_head_size = 8;
 inline constexpr std::size_t message_head_size = 8;
 
-/// Which sockets a frame may travel on: control frames between control threads, data frames between loops.
+/// Which sockets a frame may travel on: control frames between control threads, data frames between
+/// loops.
 enum class plane : std::uint8_t { control = 0, data = 1 };
 
-/// What a message is. Data messages are below 32. Numbers are never reused; unknown ones are skipped.
+/// What a message is. Data messages are below 32. Numbers are never reused; unknown ones are
+/// skipped.
 enum class kind : std::uint8_t {
   call = 1,
   cast = 2,
@@ -32,8 +36,8 @@ enum class kind : std::uint8_t {
   route = 5,
   attach = 6,
   attached = 7,
-  credit = 8,   // Reserved: PROTOCOL.md says what it will mean.
-  chunk = 9,    // Reserved.
+  credit = 8,  // Reserved: PROTOCOL.md says what it will mean.
+  chunk = 9,   // Reserved.
   hello = 32,
   welcome = 33,
   reject = 34,
@@ -71,8 +75,8 @@ void store(std::byte* at, Int value) noexcept {
   }
 }
 
-/// Messages on their way out: a frame in the making, or (without the frame head) a run of messages that another
-/// thread appends to one.
+/// Messages on their way out: a frame in the making, or (without the frame head) a run of messages
+/// that another thread appends to one.
 class batch {
  public:
   explicit batch(plane on) noexcept : plane_(on) {}
@@ -83,8 +87,8 @@ class batch {
   /// Bytes of the frame as it stands.
   std::size_t size() const noexcept { return bytes_.size(); }
 
-  /// Begins a message with `head` bytes of fixed fields, which are returned to be filled in. Write the payload through
-  /// `bytes()`, then call `finish`, or `drop` to take it all back.
+  /// Begins a message with `head` bytes of fixed fields, which are returned to be filled in. Write
+  /// the payload through `bytes()`, then call `finish`, or `drop` to take it all back.
   std::byte* begin(kind what, std::uint16_t head, std::uint8_t flags = 0) {
     if (bytes_.empty()) {
       open();
@@ -119,7 +123,7 @@ class batch {
     count_ += more.count_;
   }
 
-  /// The finished frame. The batch is empty afterwards.
+  /// The finished frame. The batch is empty afterwards. Precondition: it holds a message.
   buffer take() noexcept {
     store<std::uint32_t>(bytes_.data() + 4, count_);
     count_ = 0;
@@ -159,20 +163,21 @@ struct message {
 /// Walks the messages of a received frame. Trusts nothing.
 class reader {
  public:
-  /// Fails with `errc::protocol_error` on what is not a frame of ours, not this version, or not for `on`.
+  /// Fails with `errc::protocol_error` on what is not a frame of ours, not this version, or not for
+  /// `on`.
   static result<reader> open(std::span<const std::byte> frame, plane on);
 
   /// How many messages the frame says it has.
   std::uint32_t count() const noexcept { return left_; }
 
-  /// The next message, if there is one: true. At the end: false. A frame cut short or with bytes too many, or a
-  /// message whose parts do not fit, is `errc::protocol_error`; nothing after it can be read.
+  /// The next message, if there is one: true. At the end: false. A frame cut short or with bytes
+  /// too many, or a message whose parts do not fit, is `errc::protocol_error`; nothing after it can
+  /// be read.
   result<bool> next(message& into);
 
  private:
   explicit reader(std::span<const std::byte> rest, std::uint32_t count) noexcept
-      : rest_(rest),
-        left_(count) {}
+      : rest_(rest), left_(count) {}
 
   std::span<const std::byte> rest_;
   std::uint32_t left_;

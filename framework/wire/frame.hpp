@@ -10,8 +10,8 @@
 
 namespace mailroom::wire {
 
-/// Received bytes that nobody changes any more, shared by all that still read them. Copying counts a
-/// reference; the last one gives the memory back to whoever made it (a ZeroMQ message, a buffer).
+/// Received bytes that nobody changes any more, shared by all that still read them. Copying counts
+/// a reference; the last one gives the memory back to whoever made it (a ZeroMQ message, a buffer).
 /// Copies may live on different threads.
 class frame {
  public:
@@ -31,7 +31,8 @@ class frame {
   frame() noexcept = default;
 
   /// Takes over `keeper`, which was made with `new`, and the bytes that it keeps alive.
-  frame(std::span<const std::byte> bytes, owner* keeper) noexcept : bytes_(bytes), keeper_(keeper) {}
+  frame(std::span<const std::byte> bytes, owner* keeper) noexcept
+      : bytes_(bytes), keeper_(keeper) {}
 
   /// Takes over a written buffer, without a copy of its bytes.
   explicit frame(buffer&& written);
@@ -42,8 +43,7 @@ class frame {
     }
   }
   frame(frame&& other) noexcept
-      : bytes_(std::exchange(other.bytes_, {})),
-        keeper_(std::exchange(other.keeper_, nullptr)) {}
+      : bytes_(std::exchange(other.bytes_, {})), keeper_(std::exchange(other.keeper_, nullptr)) {}
   frame& operator=(frame other) noexcept {
     std::swap(bytes_, other.bytes_);
     std::swap(keeper_, other.keeper_);

@@ -1,0 +1,264 @@
+#include <mailroom/framework/wire/body.hpp>
+#include <mailroom/framework/wire/control.hpp>
+
+#include <algorithm>
+#include <utility>
+
+namespace mailroom::wire {
+namespace {
+
+constexpr std::uint16_t ping_head_size = 8;
+constexpr std::uint16_t pong_head_size = 24;
+constexpr std::uint16_t admin_reply_head_size = 16;
+
+error malformed(const char* what) {
+  return error(errc::protocol_error, what);
+}
+
+struct ping_body {
+  std::int64_t offset = 0;
+  std::int64_t error = 0;
+  std::vector<loop_state> loops;
+  MSGPACK_DEFINE_MAP(offset, error, loops)
+};
+
+struct pong_body {
+  std::vector<loop_state> loops;
+  bool draining = false;
+  MSGPACK_DEFINE_MAP(loops, draining)
+};
+
+template <class T>
+void write_map(batch& into, kind what, const T& body) {
+  into.begin(what, 0);
+  pack(into.bytes(), body);
+  into.finish();
+}
+
+template <class T>
+result<T> read_map(const message& from, const char* complaint) {
+  if (from.payload.size() > max_control_payload) {
+    return malformed("control message too long");
+  }
+  auto body = unpack<T>(from.payload);
+  if (!body) {
+    return malformed(complaint);
+  }
+  return body;
+}
+
+bool fits(std::string_view text) noexcept {
+  return text.size() <= max_text;
+}
+
+bool fits(const std::vector<topic_home>& topics) noexcept {
+  return topics.size() <= max_topics &&
+         std::all_of(topics.begin(), topics.end(), [](const topic_home& each) {
+           return fits(each.exchange) && fits(each.topic);
+         });
+}
+
+bool fits(const std::vector<std::string>& texts, std::size_t limit) noexcept {
+  return texts.size() <= limit &&
+         std::all_of(
+             texts.begin(), texts.end(), [](const std::string& each) { return fits(each); });
+}
+
+}  // namespace
+
+void write_hello(batch& into, const hello& what) {
+  write_map(into, kind::hello, what);
+}
+
+result<hello> read_hello(const message& from) {
+  auto what = read_map<hello>(from, "hello that is no map of its fields");
+  if (what && (!fits(what->node) || !fits(what->capabilities, max_capabilities))) {
+    return malformed("hello beyond its limits");
+  }
+  if (what && what->min > what->max) {
+    return malformed("hello with no version between min and max");
+  }
+  return what;
+}
+
+std::optional<std::uint8_t> common_version(const hello& theirs) noexcept {
+  // There is one version so far.
+  if (theirs.min > protocol_version || theirs.max < protocol_version) {
+    return std::nullopt;
+  }
+  return protocol_version;
+}
+
+void write_welcome(batch& into, const welcome& what) {
+  write_map(into, kind::welcome, what);
+}
+
+result<welcome> read_welcome(const message& from) {
+  auto what = read_map<welcome>(from, "welcome that is no map of its fields");
+  if (what && (!fits(what->node) || !fits(what->data, max_addresses) || !fits(what->topics))) {
+    return malformed("welcome beyond its limits");
+  }
+  return what;
+}
+
+void write_reject(batch& into, const reject& what) {
+  write_map(into, kind::reject, what);
+}
+
+result<reject> read_reject(const message& from) {
+  auto what = read_map<reject>(from, "reject that is no map of its fields");
+  if (what && !fits(what->reason)) {
+    return malformed("reject beyond its limits");
+  }
+  return what;
+}
+
+void write_ping(batch& into, const ping& what) {
+  store(into.begin(kind::ping, ping_head_size), what.time);
+  pack(into.bytes(), ping_body{what.clocks.offset, what.clocks.error, what.loops});
+  into.finish();
+}
+
+result<ping> read_ping(const message& from) {
+  if (from.head.size() < ping_head_size) {
+    return malformed("ping with fixed fields too short");
+  }
+  auto body = read_map<ping_body>(from, "ping that is no map of its fields");
+  if (!body) {
+    return body.error();
+  }
+  if (body->loops.size() > max_addresses || body->error < 0) {
+    return malformed("ping beyond its limits");
+  }
+  return ping{
+      load<std::int64_t>(from.head.data()), {body->offset, body->error}, std::move(body->loops)};
+}
+
+void write_pong(batch& into, const pong& what) {
+  std::byte* head = into.begin(kind::pong, pong_head_size);
+  store(head, what.echo);
+  store(head + 8, what.received);
+  store(head + 16, what.sent);
+  pack(into.bytes(), pong_body{what.loops, what.draining});
+  into.finish();
+}
+
+result<pong> read_pong(const message& from) {
+  if (from.head.size() < pong_head_size) {
+    return malformed("pong with fixed fields too short");
+  }
+  auto body = read_map<pong_body>(from, "pong that is no map of its fields");
+  if (!body) {
+    return body.error();
+  }
+  if (body->loops.size() > max_addresses) {
+    return malformed("pong beyond its limits");
+  }
+  return pong{load<std::int64_t>(from.head.data()),
+              load<std::int64_t>(from.head.data() + 8),
+              load<std::int64_t>(from.head.data() + 16),
+              std::move(body->loops),
+              body->draining};
+}
+
+void write_announce(batch& into, const announce& what) {
+  write_map(into, kind::announce, what);
+}
+
+result<announce> read_announce(const message& from) {
+  auto what = read_map<announce>(from, "announce that is no map of its fields");
+  if (what && !fits(what->topics)) {
+    return malformed("announce beyond its limits");
+  }
+  return what;
+}
+
+void write_goaway(batch& into, const goaway& what) {
+  write_map(into, kind::goaway, what);
+}
+
+result<goaway> read_goaway(const message& from) {
+  auto what = read_map<goaway>(from, "goaway that is no map of its fields");
+  if (what && !fits(what->reason)) {
+    return malformed("goaway beyond its limits");
+  }
+  return what;
+}
+
+void write_admin(batch& into, const admin& what) {
+  store(into.begin(kind::admin, id_head::size), what.id);
+  msgpack::packer<buffer> packer(into.bytes());
+  packer.pack_array(2);
+  packer.pack(what.verb);
+  into.bytes().append(what.arguments);
+  into.finish();
+}
+
+result<admin> read_admin(const message& from) {
+  admin what;
+  if (!id_head::read(from.head, what.id)) {
+    return malformed("admin with fixed fields too short");
+  }
+  if (from.payload.size() > max_control_payload) {
+    return malformed("control message too long");
+  }
+  cursor payload(from.payload, nullptr);
+  const auto count = payload.array();
+  if (!count || *count < 2 || !payload.read(what.verb) || !payload.read_raw(what.arguments)) {
+    return malformed("admin without its verb and arguments");
+  }
+  if (!payload.skip(*count - 2) || !payload.at_end() || !fits(what.verb)) {
+    return malformed("admin beyond its limits");
+  }
+  return what;
+}
+
+void write_admin_reply(batch& into, const admin_reply& what) {
+  std::byte* head = into.begin(kind::admin_reply, admin_reply_head_size);
+  store(head, what.id);
+  store(head + 8, static_cast<std::uint16_t>(what.code));
+  std::fill_n(head + 10, 6, std::byte{0});
+  if (what.code == errc::ok) {
+    into.bytes().append(what.value);
+  } else {
+    pack(into.bytes(), what.message);
+  }
+  into.finish();
+}
+
+result<admin_reply> read_admin_reply(const message& from) {
+  if (from.head.size() < admin_reply_head_size) {
+    return malformed("admin_reply with fixed fields too short");
+  }
+  admin_reply what;
+  what.id = load<std::uint64_t>(from.head.data());
+  what.code = static_cast<errc>(load<std::uint16_t>(from.head.data() + 8));
+  cursor payload(from.payload, nullptr);
+  const bool good = what.code == errc::ok
+                        ? payload.read_raw(what.value)
+                        : from.payload.size() <= max_control_payload && payload.read(what.message);
+  if (!good || !payload.at_end()) {
+    return malformed("admin_reply without its value");
+  }
+  return what;
+}
+
+void write_cancel(batch& into, std::uint64_t id) {
+  store(into.begin(kind::cancel, id_head::size), id);
+  into.finish();
+}
+
+result<std::uint64_t> read_cancel(const message& from) {
+  std::uint64_t id = 0;
+  if (!id_head::read(from.head, id)) {
+    return malformed("cancel with fixed fields too short");
+  }
+  return id;
+}
+
+void write_bye(batch& into) {
+  into.begin(kind::bye, 0);
+  into.finish();
+}
+
+}  // namespace mailroom::wire

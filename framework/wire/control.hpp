@@ -1,0 +1,178 @@
+#pragma once
+
+#include <mailroom/framework/wire/envelope.hpp>
+
+#include <msgpack.hpp>
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+/// Messages of the control plane: who is there, alive, leaving, and what an operator asks. Not on
+/// the hot path: most bodies are MessagePack maps read into structs; unknown keys are skipped,
+/// missing ones keep their default. Pure functions, any thread. Every `read_x` fails with
+/// `errc::protocol_error` and trusts nothing.
+namespace mailroom::wire {
+
+/// What a control message may hold; a reader refuses more.
+inline constexpr std::size_t max_control_payload = std::size_t{4}
+                                                   << 20;  ///< Bytes, except of admin_reply.
+inline constexpr std::size_t max_topics = 4096;
+inline constexpr std::size_t max_addresses = 256;  ///< Data addresses, and with them I/O loops.
+inline constexpr std::size_t max_capabilities = 64;
+inline constexpr std::size_t max_text = 4096;  ///< Bytes of a string.
+
+/// 128 random bits: an incarnation (a process, from its start to its end) or a session.
+using identity = std::array<std::byte, 16>;
+
+/// A topic, and the I/O loop (an index into `welcome::data`) where it is at home.
+struct topic_home {
+  std::string exchange;
+  std::string topic;
+  std::uint32_t loop = 0;
+  MSGPACK_DEFINE_MAP(exchange, topic, loop)
+
+  friend bool operator==(const topic_home&, const topic_home&) = default;
+};
+
+/// How an I/O loop does: a counter that stands still while the queue ages is a stuck loop.
+struct loop_state {
+  std::uint64_t turns = 0;
+  std::uint32_t oldest_queued_ms = 0;
+  MSGPACK_DEFINE_MAP(turns, oldest_queued_ms)
+
+  friend bool operator==(const loop_state&, const loop_state&) = default;
+};
+
+/// First message of the dialling side.
+struct hello {
+  std::string node;
+  identity incarnation{};
+  std::uint8_t min = protocol_version;  ///< Versions that it speaks, from `min`
+  std::uint8_t max = protocol_version;  ///< to `max`.
+  std::vector<std::string> capabilities;
+  std::int64_t time = 0;  ///< Sender's clock, ns.
+  MSGPACK_DEFINE_MAP(node, incarnation, min, max, capabilities, time)
+};
+void write_hello(batch& into, const hello& what);
+result<hello> read_hello(const message& from);
+
+/// The highest version that both speak, if there is one.
+std::optional<std::uint8_t> common_version(const hello& theirs) noexcept;
+
+/// The answer to a hello that is accepted.
+struct welcome {
+  std::uint8_t version = protocol_version;  ///< The highest that both speak.
+  std::string node;
+  identity incarnation{};
+  identity session{};         ///< What data links name when they attach.
+  std::int64_t echo = 0;      ///< `hello::time`.
+  std::int64_t received = 0;  ///< When the hello came, and
+  std::int64_t sent = 0;      ///< when this left: answering side's clock, ns.
+  std::uint32_t heartbeat_ms = 1000;
+  std::uint32_t dead_after_ms = 3000;
+  std::uint64_t max_frame = 0;    ///< Bytes of a frame,
+  std::uint64_t max_body = 0;     ///< of a body,
+  std::uint32_t in_flight = 0;    ///< and unanswered calls that it takes from this peer.
+  std::vector<std::string> data;  ///< Address of each I/O loop's data socket.
+  std::vector<topic_home> topics;
+  MSGPACK_DEFINE_MAP(version,
+                     node,
+                     incarnation,
+                     session,
+                     echo,
+                     received,
+                     sent,
+                     heartbeat_ms,
+                     dead_after_ms,
+                     max_frame,
+                     max_body,
+                     in_flight,
+                     data,
+                     topics)
+};
+void write_welcome(batch& into, const welcome& what);
+result<welcome> read_welcome(const message& from);
+
+/// The answer to a hello that is refused; the link ends after it.
+struct reject {
+  std::uint16_t code = 0;  ///< An `errc`.
+  std::string reason;
+  std::uint8_t min = protocol_version;
+  std::uint8_t max = protocol_version;
+  std::uint32_t retry_after_ms = 0;  ///< 0: no hint.
+  MSGPACK_DEFINE_MAP(code, reason, min, max, retry_after_ms)
+};
+void write_reject(batch& into, const reject& what);
+result<reject> read_reject(const message& from);
+
+/// Heartbeat of the dialling side. Fixed field: time.
+struct ping {
+  std::int64_t time = 0;  ///< Sender's clock, ns.
+  clock_relation clocks;  ///< The sender's to the receiver's, as the sender knows it best.
+  std::vector<loop_state> loops;
+};
+void write_ping(batch& into, const ping& what);
+result<ping> read_ping(const message& from);
+
+/// Its answer. Fixed fields: echo, received, sent.
+struct pong {
+  std::int64_t echo = 0;  ///< `ping::time`.
+  std::int64_t received = 0;
+  std::int64_t sent = 0;
+  std::vector<loop_state> loops;
+  bool draining = false;  ///< No new calls, please.
+};
+void write_pong(batch& into, const pong& what);
+result<pong> read_pong(const message& from);
+
+/// All topics served from now on; replaces the list in welcome.
+struct announce {
+  std::vector<topic_home> topics;
+  MSGPACK_DEFINE_MAP(topics)
+};
+void write_announce(batch& into, const announce& what);
+result<announce> read_announce(const message& from);
+
+/// The sender stops: no new calls, please; what is in flight is answered until the deadline.
+struct goaway {
+  std::string reason;
+  std::uint32_t deadline_ms = 0;  ///< From now.
+  MSGPACK_DEFINE_MAP(reason, deadline_ms)
+};
+void write_goaway(batch& into, const goaway& what);
+result<goaway> read_goaway(const message& from);
+
+/// What an operator asks of a node. Fixed field: id. `arguments` is one MessagePack value and
+/// points into the frame.
+struct admin {
+  std::uint64_t id = 0;
+  std::string verb;
+  std::span<const std::byte> arguments;
+};
+void write_admin(batch& into, const admin& what);
+result<admin> read_admin(const message& from);
+
+/// The answer: a value (one MessagePack value, points into the frame), or why not.
+struct admin_reply {
+  std::uint64_t id = 0;
+  errc code = errc::ok;
+  std::span<const std::byte> value;  ///< If `code` is ok.
+  std::string message;               ///< If it is not.
+};
+void write_admin_reply(batch& into, const admin_reply& what);
+result<admin_reply> read_admin_reply(const message& from);
+
+/// The caller has given up on call `id` of the session.
+void write_cancel(batch& into, std::uint64_t id);
+result<std::uint64_t> read_cancel(const message& from);
+
+/// The last message of an orderly end.
+void write_bye(batch& into);
+
+}  // namespace mailroom::wire
