@@ -40,11 +40,14 @@ if(MAILROOM_FUZZ)
   add_compile_options(-fsanitize=fuzzer-no-link)
 endif()
 
+# Designated initializers name what they set and mean to leave the rest.
+# g++ 12 at -O2 sees null dereferences in its own <variant>, <streambuf> and <memory>: clang looks for those.
 # Linked as PRIVATE $<BUILD_INTERFACE:mailroom_flags>, so that it reaches neither users nor the export.
 add_library(mailroom_flags INTERFACE)
 target_compile_options(mailroom_flags INTERFACE
   -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wsign-conversion -Wcast-qual -Wold-style-cast
-  -Wnon-virtual-dtor -Woverloaded-virtual -Wextra-semi -Wnull-dereference -Wformat=2 -Wundef
+  -Wnon-virtual-dtor -Woverloaded-virtual -Wextra-semi -Wformat=2 -Wundef
+  -Wno-missing-field-initializers
   $<$<CXX_COMPILER_ID:GNU>:-Wduplicated-cond -Wduplicated-branches -Wlogical-op -Wsuggest-override>
-  $<$<CXX_COMPILER_ID:Clang>:-Wthread-safety -Wshadow-all -Wdocumentation>
+  $<$<CXX_COMPILER_ID:Clang>:-Wthread-safety -Wshadow-all -Wdocumentation -Wnull-dereference>
   $<$<BOOL:${MAILROOM_WERROR}>:-Werror>)
