@@ -20,12 +20,12 @@ class executor;
 /// What an item wants after its turn: nothing, or to be put at the end of the queue.
 enum class verdict : std::uint8_t { done, again };
 
-/// Runs one turn of `item` on a thread of `where`. One function for all items of an executor, so that
-/// the items (CAF's resumables, a mailbox of ours) need no wrapper.
+/// Runs one turn of `item` on a thread of `where`. One function for all items of an executor, so
+/// that the items (CAF's resumables, a mailbox of ours) need no wrapper.
 using run_function = verdict (*)(void* item, executor& where) noexcept;
 
-/// Which worker an item keeps to. `anywhere` lets the executor choose; `worker(n)` is always the same
-/// thread, for items with fibers, which must not change threads.
+/// Which worker an item keeps to. `anywhere` lets the executor choose; `worker(n)` is always the
+/// same thread, for items with fibers, which must not change threads.
 class affinity {
  public:
   static constexpr affinity anywhere() noexcept { return affinity{0}; }
@@ -45,26 +45,27 @@ struct statistics {
   std::string name;
   std::string policy;
   std::size_t threads = 0;
-  std::size_t queued = 0;         ///< Items waiting for their turn now.
+  std::size_t queued = 0;  ///< Items waiting for their turn now.
   std::uint64_t turns = 0;
-  std::uint64_t steals = 0;       ///< Items taken from another worker's queue.
-  std::uint64_t parks = 0;        ///< How often a thread went to sleep.
-  std::uint64_t wakeups = 0;      ///< How often a sleeping thread was woken from outside.
-  duration busy{0};               ///< Time spent in turns, summed over the threads.
+  std::uint64_t steals = 0;   ///< Items taken from another worker's queue.
+  std::uint64_t parks = 0;    ///< How often a thread went to sleep.
+  std::uint64_t wakeups = 0;  ///< How often a sleeping thread was woken from outside.
+  duration busy{0};           ///< Time spent in turns, summed over the threads.
   duration longest_turn{0};
 };
 
-/// A scheduler policy and its threads. It is given opaque items and runs each for one turn at a time:
-/// an item is never handed over again before its turn ended (the owner of the item sees to that).
+/// A scheduler policy and its threads. It is given opaque items and runs each for one turn at a
+/// time: an item is never handed over again before its turn ended (the owner of the item sees to
+/// that).
 /// @threadsafe unless said otherwise; nothing here blocks but `stop`.
 class executor {
  public:
   struct options {
-    std::string name;                            ///< What configuration and statistics call it.
-    std::size_t workers = 0;                     ///< Threads; 0: as many as there are cores.
-    run_function run = nullptr;                  ///< Required.
-    platform* host = &platform::system();        ///< Clock and threads.
-    std::vector<event_loop*> loops;              ///< loop-bound only: the loops to run on, at least one.
+    std::string name;                      ///< What configuration and statistics call it.
+    std::size_t workers = 0;               ///< Threads; 0: as many as there are cores.
+    run_function run = nullptr;            ///< Required.
+    platform* host = &platform::system();  ///< Clock and threads.
+    std::vector<event_loop*> loops;        ///< loop-bound only: the loops to run on, at least one.
   };
 
   executor() = default;
@@ -79,9 +80,10 @@ class executor {
   /// Starts the threads. Called once.
   virtual void start() = 0;
 
-  /// Puts `item` at the end of a queue; from a thread of this executor without a lock. Items submitted by
-  /// one thread with the same affinity start in that order on single-threaded executors. A sleeping thread is
-  /// woken only if one sleeps. After `stop` returned the item is dropped unrun (its owner keeps it alive).
+  /// Puts `item` at the end of a queue; from a thread of this executor without a lock. Items
+  /// submitted by one thread with the same affinity start in that order on single-threaded
+  /// executors. A sleeping thread is woken only if one sleeps. After `stop` returned the item is
+  /// dropped unrun (its owner keeps it alive).
   virtual void submit(void* item, affinity where = affinity::anywhere()) noexcept = 0;
 
   /// Arms `t` on this executor: `on_time` runs on one of its threads. Re-arming moves it.
@@ -98,14 +100,14 @@ class executor {
 
   virtual statistics stats() const = 0;
 
-  /// Runs what is queued until nothing is or `until` has passed, then ends the threads. A turn that is
-  /// running is waited for. Blocks; called once, not from a thread of this executor. Items left in queues are
-  /// returned so that their owner can let them go.
+  /// Runs what is queued until nothing is or `until` has passed, then ends the threads. A turn that
+  /// is running is waited for. Blocks; called once, not from a thread of this executor. Items left
+  /// in queues are returned so that their owner can let them go.
   virtual std::vector<void*> stop(deadline until) = 0;
 };
 
-/// Makes an executor by the name of its policy. An unknown name is `errc::invalid_value` and lists the
-/// names that exist.
+/// Makes an executor by the name of its policy. An unknown name is `errc::invalid_value` and lists
+/// the names that exist.
 /// @threadsafe
 result<std::unique_ptr<executor>> make_executor(std::string_view policy, executor::options with);
 

@@ -1,0 +1,83 @@
+#pragma once
+
+#include <mailroom/framework/base/clock.hpp>
+#include <mailroom/framework/executors/timer_queue.hpp>
+
+#include <pthread.h>
+#include <time.h>
+
+#include <array>
+#include <atomic>
+#include <condition_variable>
+#include <functional>
+#include <mutex>
+#include <string>
+#include <thread>
+
+namespace mailroom::tests {
+
+/// Long enough for a sanitizer on a loaded machine; a test that needs it all has failed.
+inline constexpr auto patience = std::chrono::seconds(30);
+
+/// A count that tests wait on.
+class tally {
+ public:
+  void add(int n = 1) {
+    const std::lock_guard lock(mutex_);
+    value_ += n;
+    changed_.notify_all();
+  }
+
+  int value() const {
+    const std::lock_guard lock(mutex_);
+    return value_;
+  }
+
+  /// False if it did not get there in time.
+  bool reaches(int wanted, std::chrono::nanoseconds within = patience) const {
+    std::unique_lock lock(mutex_);
+    return changed_.wait_for(lock, within, [&] { return value_ >= wanted; });
+  }
+
+ private:
+  mutable std::mutex mutex_;
+  mutable std::condition_variable changed_;
+  int value_ = 0;
+};
+
+/// For conditions that nobody announces: looks often, gives up after `patience`.
+inline bool eventually(const std::function<bool()>& condition) {
+  const auto give_up = clock::now() + patience;
+  while (!condition()) {
+    if (clock::now() > give_up) {
+      return false;
+    }
+    std::this_thread::yield();
+  }
+  return true;
+}
+
+inline std::string this_thread_name() {
+  std::array<char, 16> name{};
+  ::pthread_getname_np(::pthread_self(), name.data(), name.size());
+  return name.data();
+}
+
+/// Processor time of the whole process.
+inline std::chrono::nanoseconds cpu_time() {
+  timespec spent{};
+  ::clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &spent);
+  return std::chrono::seconds(spent.tv_sec) + std::chrono::nanoseconds(spent.tv_nsec);
+}
+
+/// A timer that runs a function.
+class probe_timer final : public executors::timer {
+ public:
+  explicit probe_timer(std::function<void()> then) : then_(std::move(then)) {}
+  void on_time() noexcept override { then_(); }
+
+ private:
+  std::function<void()> then_;
+};
+
+}  // namespace mailroom::tests
