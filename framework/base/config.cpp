@@ -9,7 +9,12 @@
 
 namespace mailroom {
 
-using namespace config_detail;  // NOLINT(google-build-using-namespace): our own private half.
+using config_detail::is_free;
+using config_detail::key_in_toml;
+using config_detail::parse_value;
+using config_detail::table_of;
+using config_detail::value_in_toml;
+using config_detail::variable_prefix;
 
 namespace {
 

@@ -14,7 +14,13 @@
 
 namespace mailroom {
 
-using namespace config_detail;  // NOLINT(google-build-using-namespace): our own private half.
+using config_detail::held_value;
+using config_detail::hint;
+using config_detail::is_free;
+using config_detail::name_of;
+using config_detail::parse_value;
+using config_detail::table_of;
+using config_detail::variable_prefix;
 
 namespace {
 

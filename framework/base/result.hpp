@@ -29,7 +29,8 @@ class [[nodiscard]] result {
  public:
   using value_type = T;
 
-  // NOLINTBEGIN(google-explicit-constructor): a value or an error is a result already.
+  // A value or an error is a result already; `requires` keeps the last one from hiding a copy.
+  // NOLINTBEGIN(google-explicit-constructor,bugprone-forwarding-reference-overload)
   result(T value) : state_(std::in_place_index<0>, std::move(value)) {}
   result(mailroom::error why) : state_(std::in_place_index<1>, std::move(why)) {}
   template <class U>
@@ -37,7 +38,7 @@ class [[nodiscard]] result {
              !std::is_same_v<std::remove_cvref_t<U>, mailroom::error> &&
              !std::is_same_v<std::remove_cvref_t<U>, result> && std::is_convertible_v<U &&, T>)
   result(U&& value) : state_(std::in_place_index<0>, std::forward<U>(value)) {}
-  // NOLINTEND(google-explicit-constructor)
+  // NOLINTEND(google-explicit-constructor,bugprone-forwarding-reference-overload)
 
   explicit operator bool() const noexcept { return state_.index() == 0; }
   bool has_value() const noexcept { return state_.index() == 0; }

@@ -1,11 +1,13 @@
 # mailroom_library, mailroom_program, mailroom_test, mailroom_fuzz: the four things a folder can hold.
 
-# mailroom_library(<target> [HEADERS <public header>...] [LINKS PUBLIC|PRIVATE <target>...])
+# mailroom_library(<target> [HEADERS <public header>...] [LINKS PUBLIC|PRIVATE <target>...]
+#                  [UMBRELLA <header>])
 #
 # After add_library(mailroom_<x> STATIC <sources>) (or INTERFACE without sources): alias mailroom::<x>,
 # warnings, public headers with their check and installation, export. HEADERS are relative to the folder.
+# UMBRELLA is the one header that users also know as <mailroom/mailroom.hpp>.
 function(mailroom_library target)
-  cmake_parse_arguments(PARSE_ARGV 1 arg "" "" "HEADERS;LINKS")
+  cmake_parse_arguments(PARSE_ARGV 1 arg "" "UMBRELLA" "HEADERS;LINKS")
   if(arg_UNPARSED_ARGUMENTS)
     message(FATAL_ERROR "mailroom_library(${target}): what is ${arg_UNPARSED_ARGUMENTS}?")
   endif()
@@ -23,11 +25,20 @@ function(mailroom_library target)
   list(TRANSFORM arg_HEADERS PREPEND "${PROJECT_BINARY_DIR}/mailroom/${folder}/")
   target_sources(${target} ${scope}
     FILE_SET HEADERS BASE_DIRS "${PROJECT_BINARY_DIR}" FILES ${arg_HEADERS})
+  set(file_sets FILE_SET HEADERS)
+  if(arg_UMBRELLA)
+    # Beside the link build/<preset>/mailroom, which leads into the source tree.
+    set(umbrella "${PROJECT_BINARY_DIR}/umbrella")
+    configure_file("${arg_UMBRELLA}" "${umbrella}/mailroom/mailroom.hpp" COPYONLY)
+    target_sources(${target} ${scope} FILE_SET umbrella TYPE HEADERS
+      BASE_DIRS "${umbrella}" FILES "${umbrella}/mailroom/mailroom.hpp")
+    list(APPEND file_sets FILE_SET umbrella)
+  endif()
   target_compile_features(${target} ${scope} cxx_std_20)
   if(arg_LINKS)
     target_link_libraries(${target} ${arg_LINKS})
   endif()
-  install(TARGETS ${target} EXPORT mailroom FILE_SET HEADERS)
+  install(TARGETS ${target} EXPORT mailroom ${file_sets})
   set_property(GLOBAL APPEND PROPERTY mailroom_libraries ${target})
 endfunction()
 

@@ -2,8 +2,8 @@
 #include <mailroom/framework/base/config.hpp>
 
 #include <boost/test/unit_test.hpp>
-#include <stdlib.h>  // mkdtemp, setenv
 
+#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <stdexcept>
