@@ -1,0 +1,240 @@
+#include <mailroom/framework/rpc/activation.hpp>
+
+#include <mailroom/framework/rpc/incoming.hpp>
+#include <mailroom/framework/rpc/method.hpp>
+
+#include <chrono>
+#include <utility>
+
+namespace mailroom::rpc {
+namespace {
+
+constexpr duration time_slice = std::chrono::milliseconds(1);
+
+class idle_mark_type final : public async::work {
+ public:
+  void run() noexcept override {}
+};
+idle_mark_type idle_mark;
+
+error stopping() { return error(errc::stopping, "the server is stopping; the call has not run"); }
+
+void append(async::work*& first, async::work*& last, async::work* more) noexcept {
+  more->next = nullptr;
+  if (first == nullptr) {
+    first = more;
+  } else {
+    last->next = more;
+  }
+  last = more;
+}
+
+async::work* take_first(async::work*& first) noexcept {
+  async::work* taken = first;
+  first = taken->next;
+  taken->next = nullptr;
+  return taken;
+}
+
+}  // namespace
+
+call_batch::~call_batch() {
+  while (left() > 0) {
+    const incoming dropped(to_, from_, front());
+    pop();
+  }
+}
+
+void call_batch::refuse_newest(std::size_t keep, const error& why) noexcept {
+  for (std::size_t i = next_ + keep; i < calls_.size(); ++i) {
+    incoming(to_, from_, calls_[i]).fail(why);
+  }
+  calls_.resize(next_ + keep);
+}
+
+void call_batch::run() noexcept { to_.accept(*this); }
+
+activation::activation(std::shared_ptr<const endpoint_definition> what,
+                       std::shared_ptr<void> object,
+                       std::string topic,
+                       connector& calls_out,
+                       runner& served_by)
+    : inbox_(&idle_mark),
+      definition_(std::move(what)),
+      object_(std::move(object)),
+      topic_(std::move(topic)),
+      calls_out_(calls_out),
+      runner_(served_by) {}
+
+activation::~activation() {
+  take_inbox();
+  // Batches answer for themselves; whatever else was posted is gone with its flow.
+  for (async::work** list : {&arrived_, &queue_}) {
+    while (*list != nullptr) {
+      if (auto* batch = dynamic_cast<call_batch*>(take_first(*list))) {
+        delete batch;
+      }
+    }
+  }
+}
+
+void activation::post(async::work& todo) noexcept {
+  async::work* head = inbox_.load(std::memory_order_relaxed);
+  do {
+    todo.next = head == &idle_mark ? nullptr : head;
+  } while (!inbox_.compare_exchange_weak(
+      head, &todo, std::memory_order_acq_rel, std::memory_order_relaxed));
+  if (head == &idle_mark) {
+    runner_.ring();
+  }
+}
+
+void activation::take_inbox() noexcept {
+  async::work* newest = inbox_.load(std::memory_order_relaxed) == nullptr
+                            ? nullptr
+                            : inbox_.exchange(nullptr, std::memory_order_acquire);
+  if (newest == &idle_mark) {
+    return;
+  }
+  async::work* oldest = nullptr;
+  async::work* last = newest;
+  while (newest != nullptr) {
+    async::work* next = newest->next;
+    newest->next = oldest;
+    oldest = newest;
+    newest = next;
+  }
+  if (oldest != nullptr) {
+    if (arrived_ == nullptr) {
+      arrived_ = oldest;
+    } else {
+      arrived_last_->next = oldest;
+    }
+    arrived_last_ = last;
+  }
+}
+
+bool activation::turn() noexcept {
+  caller::begin_of_turn();
+  obey();
+  time_point now = runner_.now();
+  const time_point slice_ends = now + time_slice;
+  for (std::size_t done = 0; done < max_calls && now < slice_ends; ++done) {
+    if (arrived_ == nullptr) {
+      take_inbox();
+    }
+    if (arrived_ != nullptr) {
+      // What continues goes before what is new, or a flood of new calls would starve the running ones.
+      take_first(arrived_)->run();
+    } else if (may_start()) {
+      start_next(now);
+    } else {
+      break;
+    }
+  }
+  obey();
+  caller::end_of_turn();
+  if (arrived_ != nullptr || may_start()) {
+    return true;
+  }
+  async::work* nothing = nullptr;
+  return !inbox_.compare_exchange_strong(
+      nothing, &idle_mark, std::memory_order_acq_rel, std::memory_order_relaxed);
+}
+
+void activation::accept(call_batch& arrived) noexcept {
+  if (phase_ != phase::open) {
+    arrived.refuse_newest(0, stopping());
+    delete &arrived;
+    return;
+  }
+  const std::size_t queued = queued_.load(std::memory_order_relaxed);
+  const std::size_t room = definition_->queue_limit - std::min(definition_->queue_limit, queued);
+  if (arrived.left() > room) {
+    counters_.busy.fetch_add(arrived.left() - room, std::memory_order_relaxed);
+    arrived.refuse_newest(
+        room,
+        error(errc::busy,
+              "the queue of '" + topic_ + "' is full (" +
+                  std::to_string(definition_->queue_limit) + " calls)")
+            .with_retry_after(std::chrono::milliseconds(50)));
+  }
+  if (arrived.left() == 0) {
+    delete &arrived;
+    return;
+  }
+  queued_.store(queued + arrived.left(), std::memory_order_relaxed);
+  append(queue_, queue_last_, &arrived);
+}
+
+bool activation::may_start() const noexcept {
+  return queue_ != nullptr &&
+         (!definition_->exclusive || running_.load(std::memory_order_relaxed) == 0);
+}
+
+void activation::start_next(time_point& now) noexcept {
+  auto& batch = static_cast<call_batch&>(*queue_);
+  const arrived_call call = batch.front();
+  batch.pop();
+  queued_.store(queued_.load(std::memory_order_relaxed) - 1, std::memory_order_relaxed);
+  {
+    incoming started(*this, batch.from(), call);
+    if (call.until.passed(now)) {
+      counters_.expired.fetch_add(1, std::memory_order_relaxed);
+      started.fail(error(errc::expired, execution::not_run, "expired before it could start"));
+    } else {
+      counters_.started.store(counters_.started.load(std::memory_order_relaxed) + 1,
+                              std::memory_order_relaxed);
+      call.what->start(object_.get(), std::move(started), call.arguments, batch.frame());
+    }
+  }
+  now = runner_.now();
+  if (batch.left() == 0) {
+    take_first(queue_);
+    delete &batch;
+  }
+}
+
+void activation::flow_begins() noexcept {
+  running_.store(running_.load(std::memory_order_relaxed) + 1, std::memory_order_release);
+}
+
+void activation::flow_ends() noexcept {
+  running_.store(running_.load(std::memory_order_relaxed) - 1, std::memory_order_release);
+}
+
+void activation::stop() noexcept {
+  phase open = phase::open;
+  if (wanted_.compare_exchange_strong(open, phase::stopping)) {
+    post(stop_nudge_);
+  }
+}
+
+void activation::end() noexcept {
+  if (wanted_.exchange(phase::ended) != phase::ended) {
+    post(end_nudge_);
+  }
+}
+
+void activation::obey() noexcept {
+  const phase wanted = wanted_.load(std::memory_order_acquire);
+  if (wanted == phase_) {
+    return;
+  }
+  phase_ = wanted;
+  refuse_queue();
+  if (phase_ == phase::ended) {
+    cancel_waiting();
+  }
+}
+
+void activation::refuse_queue() noexcept {
+  while (queue_ != nullptr) {
+    auto* batch = static_cast<call_batch*>(take_first(queue_));
+    batch->refuse_newest(0, stopping());
+    delete batch;
+  }
+  queued_.store(0, std::memory_order_relaxed);
+}
+
+}  // namespace mailroom::rpc

@@ -1,0 +1,179 @@
+#pragma once
+
+#include <mailroom/framework/async/flow.hpp>
+#include <mailroom/framework/base/ref.hpp>
+#include <mailroom/framework/rpc/caller.hpp>
+#include <mailroom/framework/wire/frame.hpp>
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace mailroom::rpc {
+
+class activation;
+class connector;
+class method;
+struct endpoint_definition;
+
+/// One call as it lies in its frame: looked up and admitted, not decoded.
+struct arrived_call {
+  std::uint64_t id = 0;
+  deadline until;              ///< On our clock.
+  const method* what = nullptr;
+  std::span<const std::byte> arguments;  ///< In the batch's frame.
+  bool wants_answer = true;    ///< False for casts.
+};
+
+/// The calls of one frame for one endpoint, in the order they were sent. Whoever drops a batch answers what is left in
+/// it with `errc::abandoned`.
+class call_batch final : public async::work {
+ public:
+  call_batch(activation& to, ref<caller> from, wire::frame holding)
+      : to_(to),
+        from_(std::move(from)),
+        frame_(std::move(holding)) {}
+  ~call_batch();
+
+  void add(const arrived_call& one) { calls_.push_back(one); }
+  std::size_t left() const noexcept { return calls_.size() - next_; }
+  const arrived_call& front() const noexcept { return calls_[next_]; }
+  void pop() noexcept { ++next_; }
+
+  activation& to() const noexcept { return to_; }
+  const ref<caller>& from() const noexcept { return from_; }
+  const wire::frame& frame() const noexcept { return frame_; }
+
+  /// Refuses the newest calls down to `keep` of them.
+  void refuse_newest(std::size_t keep, const error& why) noexcept;
+
+  void run() noexcept override;
+
+ private:
+  activation& to_;
+  ref<caller> from_;
+  wire::frame frame_;
+  std::vector<arrived_call> calls_;
+  std::size_t next_ = 0;
+};
+
+/// What serves an activation: gives it turns and the timers of its executor. The CAF actor is one (actors/).
+class runner {
+ public:
+  /// The activation left idleness and wants a turn. Called once until a turn has returned false.
+  /// @threadsafe
+  virtual void ring() noexcept = 0;
+
+  virtual void arm(executors::timer& t, time_point due) noexcept = 0;
+  virtual void cancel(executors::timer& t) noexcept = 0;
+  virtual time_point now() const noexcept = 0;
+
+ protected:
+  ~runner() = default;
+};
+
+/// One endpoint object with its queue: the state machine at the heart of mailroom.
+///
+///     idle ──post──▶ scheduled ──turn──▶ running ──nothing left──▶ idle
+///                        ▲                  │
+///                        └──── work left ───┘          stopping, ended: see `stop` and `end`
+///
+/// The state lives in the inbox head: a mark (idle), or a list, possibly empty, of what was posted (scheduled or running). `post`
+/// moves idle to scheduled and rings the runner; only a turn moves back, by an exchange that fails if something was
+/// posted meanwhile. So there is at most one turn at a time and none is ever missed; the model test explores all
+/// interleavings. Handlers of one activation therefore never run at the same moment.
+class activation final : public async::home {
+ public:
+  struct counters {
+    std::atomic<std::uint64_t> started{0};
+    std::atomic<std::uint64_t> answered{0};
+    std::atomic<std::uint64_t> failed{0};
+    std::atomic<std::uint64_t> expired{0};
+    std::atomic<std::uint64_t> busy{0};
+  };
+
+  /// `object` is the endpoint's own, on which methods are called.
+  activation(std::shared_ptr<const endpoint_definition> what,
+             std::shared_ptr<void> object,
+             std::string topic,
+             connector& calls_out,
+             runner& served_by);
+  ~activation();
+
+  /// @threadsafe
+  void post(async::work& todo) noexcept override;
+
+  /// Runs one turn: at most `max_calls` pieces of work, and not much longer than a millisecond. True: there is more, and the runner
+  /// must give it another turn; false: it is idle and rings when it wants one, perhaps at once, so that the runner must not
+  /// touch it afterwards. Only the runner calls it, one at a time.
+  bool turn() noexcept;
+  static constexpr std::size_t max_calls = 256;
+
+  /// Nothing new starts: queued and later calls are refused with `errc::stopping`; what runs goes on.
+  /// @threadsafe
+  void stop() noexcept;
+
+  /// Ends what still runs: every flow is resumed with `flow_cancelled` where it waits. Takes effect on the next turn.
+  /// @threadsafe
+  void end() noexcept;
+
+  /// Calls started and not ended. @threadsafe
+  std::size_t running() const noexcept { return running_.load(std::memory_order_acquire); }
+  /// Calls that wait to be started. @threadsafe
+  std::size_t queued() const noexcept { return queued_.load(std::memory_order_relaxed); }
+
+  const std::string& topic() const noexcept { return topic_; }
+  const endpoint_definition& definition() const noexcept { return *definition_; }
+  const counters& counts() const noexcept { return counters_; }
+
+  // For calls and contexts, on a turn.
+
+  connector& calls_out() const noexcept { return calls_out_; }
+  void* object() const noexcept { return object_.get(); }
+  void arm(executors::timer& t, time_point due) noexcept override { runner_.arm(t, due); }
+  void cancel(executors::timer& t) noexcept override { runner_.cancel(t); }
+  time_point now() const noexcept override { return runner_.now(); }
+  void flow_begins() noexcept;
+  void flow_ends() noexcept;
+  counters& counting() noexcept { return counters_; }
+  void accept(call_batch& arrived) noexcept;
+
+ private:
+  enum class phase : std::uint8_t { open, stopping, ended };
+
+  void take_inbox() noexcept;
+  void start_next(time_point& now) noexcept;
+  bool may_start() const noexcept;
+  void refuse_queue() noexcept;
+  void obey() noexcept;
+
+  std::atomic<async::work*> inbox_;
+  async::work* arrived_ = nullptr;       // Oldest first, taken from the inbox.
+  async::work* arrived_last_ = nullptr;
+  async::work* queue_ = nullptr;         // Batches with calls to start, oldest first.
+  async::work* queue_last_ = nullptr;
+  std::atomic<std::size_t> queued_{0};   // Written on turns only.
+  std::atomic<std::size_t> running_{0};  // Written on turns only.
+  std::atomic<phase> wanted_{phase::open};
+  phase phase_ = phase::open;
+
+  std::shared_ptr<const endpoint_definition> definition_;
+  std::shared_ptr<void> object_;
+  std::string topic_;
+  connector& calls_out_;
+  runner& runner_;
+  counters counters_;
+
+  // Posted to get a turn in which the wanted phase is seen.
+  class nudge final : public async::work {
+   public:
+    void run() noexcept override {}
+  };
+  nudge stop_nudge_;
+  nudge end_nudge_;
+};
+
+}  // namespace mailroom::rpc

@@ -1,0 +1,133 @@
+#include <mailroom/framework/rpc/caller.hpp>
+
+#include <utility>
+#include <vector>
+
+namespace mailroom::rpc {
+
+struct caller::chunk {
+  ref<caller> to;
+  wire::batch answers;
+  chunk* next;
+};
+
+/// Answers written by one thread that is not the loop's, kept together until the end of its turn.
+class outbox {
+ public:
+  wire::batch& batch_for(caller& to) {
+    for (std::size_t i = open_.size(); i > 0; --i) {
+      if (open_[i - 1].to.get() == &to) {
+        return open_[i - 1].answers;
+      }
+    }
+    return open_.emplace_back(entry{ref<caller>(&to), wire::batch(wire::plane::data)}).answers;
+  }
+
+  void written(caller& to) noexcept {
+    if (!in_turn_ || batch_for(to).size() >= link_writer::full_frame) {
+      hand_over();
+    }
+  }
+
+  void begin_turn() noexcept { in_turn_ = true; }
+  void end_turn() noexcept {
+    in_turn_ = false;
+    if (!open_.empty()) {
+      hand_over();
+    }
+  }
+
+ private:
+  struct entry {
+    ref<caller> to;
+    wire::batch answers;
+  };
+
+  void hand_over() noexcept {
+    for (auto& each : open_) {
+      each.to->hand_over(std::move(each.answers));
+    }
+    open_.clear();
+  }
+
+  std::vector<entry> open_;
+  bool in_turn_ = false;
+};
+
+namespace {
+
+outbox& this_thread() noexcept {
+  thread_local outbox mine;
+  return mine;
+}
+
+}  // namespace
+
+caller::caller(executors::event_loop& loop, const limits& bounds)
+    : source(executors::event_loop::phase::input),
+      loop_(loop),
+      limits_(bounds),
+      writer_(loop, wire::plane::data) {}
+
+caller::~caller() = default;
+
+wire::batch& caller::answers() {
+  return loop_.on_loop_thread() ? writer_.pending() : this_thread().batch_for(*this);
+}
+
+void caller::written() {
+  if (loop_.on_loop_thread()) {
+    if (in_flight_ > 0) {
+      --in_flight_;
+    }
+    writer_.written();
+  } else {
+    this_thread().written(*this);
+  }
+}
+
+void caller::begin_of_turn() noexcept { this_thread().begin_turn(); }
+void caller::end_of_turn() noexcept { this_thread().end_turn(); }
+
+void caller::hand_over(wire::batch&& written) noexcept {
+  auto* more = new chunk{ref<caller>(this), std::move(written), nullptr};
+  more->next = chunks_.load(std::memory_order_relaxed);
+  while (!chunks_.compare_exchange_weak(more->next, more, std::memory_order_release)) {
+  }
+  loop_.notify(*this);
+}
+
+void caller::on_ready() noexcept {
+  chunk* newest = chunks_.exchange(nullptr, std::memory_order_acquire);
+  chunk* oldest = nullptr;
+  while (newest != nullptr) {
+    chunk* next = newest->next;
+    newest->next = oldest;
+    oldest = newest;
+    newest = next;
+  }
+  // The chunks' references keep this alive while it is used; the last one goes last.
+  ref<caller> self(this);
+  while (oldest != nullptr) {
+    chunk* next = oldest->next;
+    if (!closed_) {
+      in_flight_ -= std::min(in_flight_, oldest->answers.count());
+      writer_.pending().append(oldest->answers);
+      writer_.written();
+    }
+    delete oldest;
+    oldest = next;
+  }
+}
+
+void caller::open(link& to, std::string name) {
+  name_ = std::move(name);
+  writer_.open(to);
+}
+
+void caller::close() noexcept {
+  closed_ = true;
+  writer_.close();
+}
+
+}  // namespace mailroom::rpc

@@ -1,0 +1,78 @@
+#pragma once
+
+#include <mailroom/framework/base/ref.hpp>
+#include <mailroom/framework/executors/event_loop.hpp>
+#include <mailroom/framework/rpc/link_writer.hpp>
+#include <mailroom/framework/wire/envelope.hpp>
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <string>
+
+namespace mailroom::rpc {
+
+/// Whoever sent us calls: where the answers go. Shared by the calls that are not answered yet; outlives its link,
+/// and after that answers vanish (the peer knows that it is gone).
+class caller final : public ref_counted<caller>, private executors::event_loop::source {
+ public:
+  struct limits {
+    std::uint32_t in_flight = 65'536;                    ///< Calls admitted and not answered.
+    std::size_t backlog = std::size_t{64} << 20U;        ///< Bytes of answers not taken by the peer.
+    std::size_t max_body = std::size_t{32} << 20U;       ///< Bytes of one body.
+  };
+
+  caller(executors::event_loop& loop, const limits& bounds);
+  ~caller();
+
+  /// The batch that the calling thread writes its next answer into: the link's own on the loop's thread, elsewhere one that leaves
+  /// at the end of the thread's turn. After each message call `written`.
+  /// @threadsafe
+  wire::batch& answers();
+  void written();
+
+  /// Hands over what this thread wrote elsewhere than on the loop. Called at the end of each turn.
+  static void end_of_turn() noexcept;
+
+  /// Delays handing over to `end_of_turn`; without it each answer leaves by itself.
+  static void begin_of_turn() noexcept;
+
+  const limits& bounds() const noexcept { return limits_; }
+
+  // The rest: on the loop's thread only.
+
+  void open(link& to, std::string name);
+  void close() noexcept;
+  link_writer& writer() noexcept { return writer_; }
+  const std::string& name() const noexcept { return name_; }
+
+  /// Counts a call in, if there is room for one more.
+  bool admit() noexcept {
+    if (in_flight_ >= limits_.in_flight) {
+      return false;
+    }
+    ++in_flight_;
+    return true;
+  }
+  std::uint32_t in_flight() const noexcept { return in_flight_; }
+
+  /// The peer does not read what it asked for and must be cut off.
+  bool over_backlog() const noexcept { return writer_.backlog() > limits_.backlog; }
+
+ private:
+  friend class outbox;
+  struct chunk;
+
+  void on_ready() noexcept override;
+  void hand_over(wire::batch&& written) noexcept;
+
+  executors::event_loop& loop_;
+  const limits limits_;
+  std::string name_;
+  link_writer writer_;
+  std::uint32_t in_flight_ = 0;
+  bool closed_ = false;
+  std::atomic<chunk*> chunks_{nullptr};  // From other threads, newest first. Each keeps a reference to this.
+};
+
+}  // namespace mailroom::rpc

@@ -1,0 +1,72 @@
+#include <mailroom/framework/rpc/client.hpp>
+
+#include <string>
+
+namespace mailroom {
+
+client client::prepare(call_options options) const {
+  client other(*this);
+  if (options.timeout) {
+    other.timeout_ = *options.timeout;
+  }
+  if (options.name_space) {
+    other.to_.name_space = *std::move(options.name_space);
+  }
+  if (options.version) {
+    other.to_.version = *std::move(options.version);
+  }
+  if (options.server) {
+    other.to_.server = *std::move(options.server);
+  }
+  if (options.fanout) {
+    other.to_.fanout = *options.fanout;
+  }
+  if (options.wait_for_ready) {
+    other.wait_for_ready_ = *options.wait_for_ready;
+  }
+  return other;
+}
+
+result<const rpc::method_name*> client::learn(std::string_view method) const {
+  if (to_.topic.empty()) {
+    return error(errc::invalid_target, "the target has no topic");
+  }
+  if (auto good = rpc::check_version(to_.version); !good) {
+    return error(errc::invalid_target, good.error().message());
+  }
+  const auto name = through_->name(to_, method);
+  if (name) {
+    for (auto& each : known_) {
+      const rpc::method_name* nothing = nullptr;
+      if (each.compare_exchange_strong(nothing, *name, std::memory_order_acq_rel)) {
+        break;
+      }
+    }
+  }
+  return name;
+}
+
+deadline client::ends() const noexcept {
+  const deadline mine = deadline::after(through_->now(), timeout_);
+  const async::flow* here = async::current_flow();
+  return here == nullptr ? mine : earlier(mine, here->until);
+}
+
+error client::would_block(std::string_view method, const async::flow& here) {
+  return error(errc::would_block,
+               execution::not_run,
+               "call of '" + std::string(method) + "' inside " + std::string(here.name) +
+                   (here.how == async::style::plain ? ", a plain handler" : ", a coroutine") +
+                   ": register " + std::string(here.name) +
+                   " as suspending, or return task<T> and co_await async_call");
+}
+
+ref<rpc::pending_call> client::failed(const error& why) const {
+  static const rpc::method_name nothing;
+  auto call = make_ref<rpc::pending_call>(
+      nothing, rpc::pending_call::kind::call, deadline::none(), false);
+  call->fail(why);
+  return call;
+}
+
+}  // namespace mailroom

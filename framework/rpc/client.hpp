@@ -1,0 +1,230 @@
+#pragma once
+
+#include <mailroom/framework/async/flow.hpp>
+#include <mailroom/framework/async/task.hpp>
+#include <mailroom/framework/rpc/connector.hpp>
+#include <mailroom/framework/rpc/target.hpp>
+
+#include <array>
+#include <atomic>
+#include <future>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <type_traits>
+#include <utility>
+
+namespace mailroom {
+
+namespace rpc {
+
+/// The answer of a finished call as a T. A failure of the call, or `errc::bad_reply`.
+template <class T>
+result<T> read_answer(const pending_call& call) {
+  if (call.failure) {
+    return *call.failure;
+  }
+  if constexpr (std::is_void_v<T>) {
+    return {};
+  } else {
+    auto value = wire::unpack<T>(call.payload, &call.frame);
+    if (!value) {
+      return error(errc::bad_reply,
+                   "the answer of " + call.what.names.topic + "." + call.what.names.method +
+                       " cannot be read as the type asked for");
+    }
+    return value;
+  }
+}
+
+}  // namespace rpc
+
+/// A call that is out: `co_await` it for its `result<T>`. Dropping it drops the answer, not the call.
+template <class T>
+class [[nodiscard]] call_operation {
+ public:
+  explicit call_operation(ref<rpc::pending_call> call) noexcept : call_(std::move(call)) {}
+
+  auto operator co_await() const noexcept {
+    struct awaiter {
+      explicit awaiter(ref<rpc::pending_call> waited) noexcept
+          : call(std::move(waited)),
+            until(*call) {}
+      bool await_ready() const { return until.await_ready(); }
+      bool await_suspend(std::coroutine_handle<> continues) noexcept {
+        return until.await_suspend(continues);
+      }
+      result<T> await_resume() const {
+        until.await_resume();
+        return rpc::read_answer<T>(*call);
+      }
+      ref<rpc::pending_call> call;
+      async::until until;
+    };
+    return awaiter(call_);
+  }
+
+ private:
+  ref<rpc::pending_call> call_;
+};
+
+/// What a client does differently from its target and the defaults; empty means unchanged.
+struct call_options {
+  std::optional<duration> timeout = {};        ///< How long calls may take; default 60 s.
+  std::optional<std::string> name_space = {};
+  std::optional<std::string> version = {};
+  std::optional<std::string> server = {};
+  std::optional<bool> fanout = {};
+  std::optional<bool> wait_for_ready = {};     ///< Wait for a server within the timeout instead of failing at once.
+};
+
+/// Calls the methods of one target (Oslo Messaging: RPCClient). Cheap to copy; refers to its node, which outlives it.
+/// Messages of one client to one server start in the order they were sent. Errors are `result`s: see `errc`; calls from a
+/// handler inherit its deadline.
+/// @threadsafe
+class client {
+ public:
+  static constexpr duration default_timeout = std::chrono::seconds(60);
+
+  client(rpc::connector& through, target to) : through_(&through), to_(std::move(to)) {}
+  client(const client& other)
+      : through_(other.through_),
+        to_(other.to_),
+        timeout_(other.timeout_),
+        wait_for_ready_(other.wait_for_ready_) {}
+  client& operator=(const client&) = delete;
+
+  /// A client that differs in what the options name.
+  client prepare(call_options options) const;
+  /// A client for all servers of the topic at once; casts only.
+  client fanout() const { return prepare({.fanout = true}); }
+
+  /// Asks and waits for the answer: blocks a thread that is no actor's, parks a suspending handler. In a plain handler or a
+  /// coroutine it is refused with `errc::would_block`, since it would stop everybody else there.
+  template <class T, class... Args>
+  result<T> call(std::string_view method, const Args&... arguments) const {
+    if (const auto* here = async::current_flow();
+        here != nullptr && here->how != async::style::suspending) {
+      return would_block(method, *here);
+    }
+    auto sent = send(method, arguments...);
+    if (!sent) {
+      return sent.error();
+    }
+    async::wait(**sent);
+    return rpc::read_answer<T>(**sent);
+  }
+
+  /// Asks; the answer is awaited in a coroutine: `co_await stock.async_call<int>("reserve", "bolt", 3)`. The call is out when this
+  /// returns, so several may be awaited together (`gather`).
+  template <class T, class... Args>
+  call_operation<T> async_call(std::string_view method, const Args&... arguments) const {
+    auto sent = send(method, arguments...);
+    return call_operation<T>(sent ? *std::move(sent) : failed(sent.error()));
+  }
+
+  /// Asks, from any thread and without waiting; the future must not be waited for inside a handler.
+  template <class T, class... Args>
+  std::future<result<T>> future_call(std::string_view method, const Args&... arguments) const {
+    auto sent = send(method, arguments...);
+    return future_for<T>(sent ? *std::move(sent) : failed(sent.error()));
+  }
+
+  /// Tells. Success means that a live server's connection has accepted it; what becomes of it there is not told. `errc::busy` if
+  /// there is no room, `errc::no_server` if there is no server (but for fanout, which goes to as many as there are).
+  template <class... Args>
+  result<void> cast(std::string_view method, const Args&... arguments) const {
+    const auto what = find(method);
+    if (!what) {
+      return what.error();
+    }
+    return through_->cast(**what, to_.fanout, ends(), to_.server, arguments...);
+  }
+
+  const target& to() const noexcept { return to_; }
+
+ private:
+  static constexpr std::size_t remembered = 8;
+
+  template <class... Args>
+  result<ref<rpc::pending_call>> send(std::string_view method, const Args&... arguments) const {
+    if (to_.fanout) {
+      return error(errc::invalid_target, "a call goes to one server; fanout is for casts");
+    }
+    const auto what = find(method);
+    if (!what) {
+      return what.error();
+    }
+    return through_->call(**what, ends(), wait_for_ready_, to_.server, arguments...);
+  }
+
+  template <class T>
+  static std::future<result<T>> future_for(ref<rpc::pending_call> call);
+
+  result<const rpc::method_name*> find(std::string_view method) const {
+    for (const auto& each : known_) {
+      const auto* name = each.load(std::memory_order_acquire);
+      if (name == nullptr) {
+        break;
+      }
+      if (name->names.method == method) {
+        return name;
+      }
+    }
+    return learn(method);
+  }
+  result<const rpc::method_name*> learn(std::string_view method) const;
+  deadline ends() const noexcept;
+  static error would_block(std::string_view method, const async::flow& here);
+  ref<rpc::pending_call> failed(const error& why) const;
+
+  rpc::connector* through_;
+  target to_;
+  duration timeout_ = default_timeout;
+  bool wait_for_ready_ = false;
+  mutable std::array<std::atomic<const rpc::method_name*>, remembered> known_{};
+};
+
+namespace rpc {
+
+/// Continues nobody: keeps a promise when its call is done.
+template <class T>
+class promise_keeper final : public async::home, public async::work {
+ public:
+  explicit promise_keeper(ref<pending_call> call) : call_(std::move(call)) {
+    outside_.where = this;
+    waiter_.prepare(outside_, {});
+  }
+  std::future<result<T>> start() {
+    auto future = promise_.get_future();
+    if (!call_->attach(waiter_)) {
+      keep();
+    }
+    return future;
+  }
+  void post(async::work&) noexcept override { keep(); }
+  void run() noexcept override {}
+  void arm(executors::timer&, time_point) noexcept override {}
+  void cancel(executors::timer&) noexcept override {}
+  time_point now() const noexcept override { return {}; }
+
+ private:
+  void keep() noexcept {
+    promise_.set_value(read_answer<T>(*call_));
+    delete this;
+  }
+
+  ref<pending_call> call_;
+  async::flow outside_;
+  async::waiter waiter_;
+  std::promise<result<T>> promise_;
+};
+
+}  // namespace rpc
+
+template <class T>
+std::future<result<T>> client::future_for(ref<rpc::pending_call> call) {
+  return (new rpc::promise_keeper<T>(std::move(call)))->start();
+}
+
+}  // namespace mailroom

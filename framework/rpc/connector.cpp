@@ -1,0 +1,278 @@
+#include <mailroom/framework/rpc/connector.hpp>
+
+#include <mailroom/framework/rpc/outbound_session.hpp>
+
+#include <algorithm>
+#include <utility>
+
+namespace mailroom::rpc {
+namespace {
+
+constexpr std::size_t max_names = 65'536;
+// Deadlines are looked at no oftener than this; a caller hears that much late at worst.
+constexpr duration look_every = std::chrono::milliseconds(5);
+
+void count_one(std::atomic<std::uint64_t>& counter) noexcept {
+  counter.store(counter.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
+}
+
+}  // namespace
+
+connector::connector(executors::event_loop& loop, platform& host, const limits& bounds)
+    : source(executors::event_loop::phase::input),
+      loop_(loop),
+      host_(host),
+      limits_(bounds) {}
+
+connector::~connector() {
+  loop_.cancel(*this);
+  loop_.forget(*this);
+  for (pending_call* each = submitted_.load(); each != nullptr;) {
+    const auto dropped = ref<pending_call>::adopt(std::exchange(each, each->next));
+  }
+}
+
+time_point connector::now() const noexcept {
+  return loop_.on_loop_thread() ? loop_.now() : host_.now();
+}
+
+result<const method_name*> connector::name(const target& at, std::string_view method) {
+  std::string key;
+  for (const std::string_view part :
+       {std::string_view(at.exchange), std::string_view(at.topic), std::string_view(at.name_space),
+        std::string_view(at.version), method}) {
+    key.append(std::to_string(part.size())).append(1, ':').append(part);
+  }
+  const std::lock_guard lock(names_mutex_);
+  if (const auto known = name_index_.find(key); known != name_index_.end()) {
+    return known->second;
+  }
+  if (names_.size() == max_names) {
+    return error(errc::busy, "this node has called 65536 different methods, which is all it can number");
+  }
+  topic_servers* servers = nullptr;
+  for (auto& each : topics_) {
+    if (each.topic == at.topic && each.exchange == at.exchange) {
+      servers = &each;
+    }
+  }
+  if (servers == nullptr) {
+    servers = &topics_.emplace_back();
+    servers->exchange = at.exchange;
+    servers->topic = at.topic;
+  }
+  const auto number = static_cast<std::uint32_t>(names_.size());
+  auto& made = names_.emplace_back(method_name{
+      {number, at.exchange, at.topic, at.name_space, at.version, std::string(method)}, servers});
+  name_index_.emplace(std::move(key), &made);
+  return &made;
+}
+
+// ---------------------------------------------------------------- calls on the loop's thread
+
+wire::batch* connector::begin(pending_call& call) {
+  outbound_session* to = pick(call);
+  if (to == nullptr || refused(*to, call)) {
+    return nullptr;
+  }
+  writing_to_ = to;
+  writing_id_ = keep(call, *to);
+  return &to->begin(call, writing_id_);
+}
+
+void connector::finish(pending_call& call) {
+  outbound_session& to = *std::exchange(writing_to_, nullptr);
+  if (to.finish(call)) {
+    count_one(counters_.sent);
+    watch_deadline(call.until);
+    return;
+  }
+  const auto kept = take(writing_id_);
+  call.fail(error(errc::too_large,
+                  "the arguments have " + std::to_string(to.body_size()) +
+                      " bytes, over the limit of " + std::to_string(to.info().max_body)));
+}
+
+void connector::take_back() noexcept {
+  std::exchange(writing_to_, nullptr)->drop();
+  const auto kept = take(writing_id_);
+}
+
+std::uint64_t connector::keep(pending_call& call, outbound_session& to) {
+  std::size_t index = 0;
+  if (free_ != 0) {
+    index = free_ - 1;
+    free_ = slots_[index].next_free;
+  } else {
+    index = slots_.size();
+    slots_.emplace_back();
+  }
+  slot& taken = slots_[index];
+  taken.call = ref<pending_call>(&call);
+  taken.to = &to;
+  return (std::uint64_t{taken.generation} << 32U) | index;
+}
+
+ref<pending_call> connector::take(std::uint64_t id) noexcept {
+  const auto index = static_cast<std::uint32_t>(id);
+  if (index >= slots_.size() || slots_[index].generation != id >> 32U || !slots_[index].call) {
+    count_one(counters_.late);
+    return {};
+  }
+  ref<pending_call> call = std::move(slots_[index].call);
+  if (slots_[index].to->in_flight() > 0) {
+    slots_[index].to->answered();
+  }
+  free_slot(index);
+  count_one(counters_.answered);
+  return call;
+}
+
+void connector::free_slot(std::size_t index) noexcept {
+  slot& freed = slots_[index];
+  freed.call = {};
+  freed.to = nullptr;
+  ++freed.generation;
+  freed.next_free = free_;
+  free_ = static_cast<std::uint32_t>(index) + 1;
+}
+
+// ---------------------------------------------------------------- calls from other threads
+
+void connector::submit(ref<pending_call> call) {
+  if (loop_.on_loop_thread()) {
+    route(std::move(call));
+    return;
+  }
+  const std::size_t bytes = call->arguments.size();
+  if (submitted_bytes_.load(std::memory_order_relaxed) + bytes > limits_.backlog + bytes) {
+    call->fail(error(errc::busy, "too many bytes wait for the I/O loop")
+                   .with_retry_after(std::chrono::milliseconds(10)));
+    return;
+  }
+  submitted_bytes_.fetch_add(bytes, std::memory_order_relaxed);
+  pending_call* mine = call.release();
+  mine->next = submitted_.load(std::memory_order_relaxed);
+  while (!submitted_.compare_exchange_weak(mine->next, mine, std::memory_order_release)) {
+  }
+  loop_.notify(*this);
+}
+
+result<void> connector::submit_cast(ref<pending_call> call) {
+  if (call->arguments.size() > limits_.max_body) {
+    return error(errc::too_large,
+                 "the arguments have " + std::to_string(call->arguments.size()) +
+                     " bytes, over the limit of " + std::to_string(limits_.max_body));
+  }
+  const async::flow* here = async::current_flow();
+  const bool may_wait = !loop_.on_loop_thread() && (here == nullptr || here->how == async::style::suspending);
+  if (!may_wait && !loop_.on_loop_thread() &&
+      call->what.servers->count.load(std::memory_order_acquire) == 0 &&
+      unsettled_count_.load(std::memory_order_acquire) == 0) {
+    counters_.unroutable.fetch_add(1, std::memory_order_relaxed);
+    return error(errc::no_server, "no server for topic '" + call->what.names.topic + "'");
+  }
+  submit(call);
+  if (may_wait) {
+    async::wait(*call);
+  }
+  if (call->done() && call->failure) {
+    return *call->failure;
+  }
+  return {};
+}
+
+void connector::on_ready() noexcept {
+  if (look_.exchange(false, std::memory_order_acq_rel)) {
+    look_for_expired();
+  }
+  pending_call* newest = submitted_.exchange(nullptr, std::memory_order_acquire);
+  pending_call* oldest = nullptr;
+  while (newest != nullptr) {
+    pending_call* next = newest->next;
+    newest->next = oldest;
+    oldest = newest;
+    newest = next;
+  }
+  while (oldest != nullptr) {
+    auto call = ref<pending_call>::adopt(oldest);
+    oldest = oldest->next;
+    submitted_bytes_.fetch_sub(call->arguments.size(), std::memory_order_relaxed);
+    route(std::move(call));
+  }
+}
+
+void connector::send(outbound_session& to, pending_call& call) {
+  const std::uint64_t id = call.how == pending_call::kind::call ? keep(call, to) : 0;
+  to.begin(call, id).bytes().append(call.arguments.bytes());
+  if (!to.finish(call)) {
+    if (id != 0) {
+      const auto kept = take(id);
+    }
+    call.fail(error(errc::too_large,
+                    "the arguments have " + std::to_string(to.body_size()) +
+                        " bytes, over the limit of " + std::to_string(to.info().max_body)));
+    return;
+  }
+  count_one(counters_.sent);
+  if (id != 0) {
+    watch_deadline(call.until);
+  } else if (call.how == pending_call::kind::cast) {
+    call.complete();
+  }
+}
+
+// ---------------------------------------------------------------- deadlines
+
+void connector::watch_deadline(deadline until) noexcept {
+  if (until.at() < watched_) {
+    watched_ = until.at();
+    loop_.arm(*this, watched_);
+  }
+}
+
+void connector::on_time() noexcept {
+  look_.store(true, std::memory_order_release);
+  loop_.notify(*this);
+}
+
+void connector::look_for_expired() {
+  const time_point now = host_.now();
+  time_point next = time_point::max();
+  for (std::size_t i = 0; i < slots_.size(); ++i) {
+    slot& each = slots_[i];
+    if (!each.call) {
+      continue;
+    }
+    if (!each.call->until.passed(now)) {
+      next = std::min(next, each.call->until.at());
+      continue;
+    }
+    const ref<pending_call> call = std::move(each.call);
+    if (each.to->in_flight() > 0) {
+      each.to->answered();
+    }
+    free_slot(i);
+    count_one(counters_.expired);
+    call->fail(error(errc::expired, "no answer to " + call->what.names.topic + "." +
+                                        call->what.names.method + " within its deadline"));
+  }
+  std::erase_if(waiting_, [&](const ref<pending_call>& call) {
+    if (!call->until.passed(now)) {
+      next = std::min(next, call->until.at());
+      return false;
+    }
+    count_one(counters_.expired);
+    call->fail(error(errc::expired,
+                     execution::not_run,
+                     "no server for topic '" + call->what.names.topic + "' within the deadline"));
+    return true;
+  });
+  watched_ = next;
+  if (next != time_point::max()) {
+    watched_ = std::max(next, now + look_every);
+    loop_.arm(*this, watched_);
+  }
+}
+
+}  // namespace mailroom::rpc

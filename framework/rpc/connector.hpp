@@ -1,0 +1,198 @@
+#pragma once
+
+#include <mailroom/framework/executors/event_loop.hpp>
+#include <mailroom/framework/rpc/link_writer.hpp>
+#include <mailroom/framework/rpc/pending_call.hpp>
+#include <mailroom/framework/rpc/session_table.hpp>
+#include <mailroom/framework/rpc/target.hpp>
+#include <mailroom/framework/rpc/transport.hpp>
+#include <mailroom/framework/wire/body.hpp>
+#include <mailroom/framework/wire/control.hpp>
+
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+namespace mailroom::rpc {
+
+/// What arrives and leaves on the calling side, counted once each.
+struct outbound_counters {
+  std::atomic<std::uint64_t> sent{0};
+  std::atomic<std::uint64_t> answered{0};
+  std::atomic<std::uint64_t> expired{0};
+  std::atomic<std::uint64_t> lost{0};
+  std::atomic<std::uint64_t> busy{0};
+  std::atomic<std::uint64_t> unroutable{0};
+  std::atomic<std::uint64_t> late{0};  ///< Answers to calls that had ended.
+};
+
+/// The calling side of a node on one loop: picks a server, writes the call into its batch, and finds the call again
+/// when the answer comes. Lives on the loop's thread, but for what is marked.
+class connector final : private executors::event_loop::source, private executors::timer {
+ public:
+  struct limits {
+    std::size_t backlog = std::size_t{64} << 20U;  ///< Bytes waiting for one peer before `busy`.
+    std::size_t max_body = std::size_t{32} << 20U;
+  };
+
+  /// What the control plane has agreed with a peer.
+  struct session_info {
+    std::string address;       ///< The peer's published address: its key here.
+    std::string node;          ///< As it calls itself.
+    std::string data_address;
+    session_id session{};
+    wire::clock_relation clocks;
+    std::uint32_t in_flight = 65'536;
+    std::size_t max_body = std::size_t{32} << 20U;
+    std::vector<wire::topic_home> topics;
+  };
+
+  connector(executors::event_loop& loop, platform& host, const limits& bounds);
+  ~connector();
+
+  // For clients: any thread.
+
+  /// The method's number and servers. Kept for the life of the connector. `errc::busy` beyond 65 536 names.
+  result<const method_name*> name(const target& at, std::string_view method);
+
+  /// Sends a call; the answer completes what is returned. Encodes `arguments` straight into the peer's frame when called
+  /// on the loop's thread. Throws what packing the arguments throws.
+  template <class... Args>
+  ref<pending_call> call(const method_name& what,
+                         deadline until,
+                         bool wait_for_ready,
+                         const std::string& server,
+                         const Args&... arguments) {
+    auto pending = make_ref<pending_call>(what, pending_call::kind::call, until, wait_for_ready);
+    if (!server.empty()) {
+      pending->server = server;
+    }
+    if (loop_.on_loop_thread()) {
+      if (wire::batch* into = begin(*pending)) {
+        pack_into(*into, arguments...);
+        finish(*pending);
+        return pending;
+      }
+      if (pending->done()) {
+        return pending;
+      }
+    }
+    wire::pack_arguments(pending->arguments, arguments...);
+    submit(pending);
+    return pending;
+  }
+
+  /// Sends a cast; returns when it is in a live server's batch, or (from another thread) in the queue of the loop.
+  template <class... Args>
+  result<void> cast(const method_name& what,
+                    bool fanout,
+                    deadline until,
+                    const std::string& server,
+                    const Args&... arguments) {
+    const auto how = fanout ? pending_call::kind::fanout : pending_call::kind::cast;
+    auto pending = make_ref<pending_call>(what, how, until, false);
+    pending->server = server;
+    wire::pack_arguments(pending->arguments, arguments...);
+    return submit_cast(std::move(pending));
+  }
+
+  time_point now() const noexcept;
+  executors::event_loop& loop() noexcept { return loop_; }
+  const outbound_counters& counts() const noexcept { return counters_; }
+
+  // For the control plane: on the loop's thread.
+
+  /// Called when a session is up (`nullptr`) or has ended. Not called for sessions closed from here.
+  using session_watch = std::function<void(const std::string& address, const error* ended)>;
+
+  void open_session(transport& over, session_info agreed, session_watch watch);
+  /// Ends a session; its calls fail with `why`.
+  void close_session(const std::string& address, const error& why);
+  void update_topics(const std::string& address, std::vector<wire::topic_home> topics);
+  void update_clocks(const std::string& address, const wire::clock_relation& clocks);
+
+  /// An address is being tried for the first time; until all are settled, calls without a server wait.
+  void expect(const std::string& address);
+  /// The address is up, or could not be reached (`why`).
+  void settled(const std::string& address, const error* why);
+
+  /// Nothing more goes out: what is pending leaves, everything that waits fails with `errc::cancelled`.
+  void close() noexcept;
+
+ private:
+  friend class outbound_session;
+
+  struct slot {
+    ref<pending_call> call;
+    outbound_session* to = nullptr;
+    std::uint32_t generation = 1;
+    std::uint32_t next_free = 0;
+  };
+
+  template <class... Args>
+  void pack_into(wire::batch& into, const Args&... arguments) {
+    try {
+      wire::pack_arguments(into.bytes(), arguments...);
+    } catch (...) {
+      take_back();
+      throw;
+    }
+  }
+
+  void on_ready() noexcept override;
+  void on_time() noexcept override;
+
+  wire::batch* begin(pending_call& call);
+  void finish(pending_call& call);
+  void take_back() noexcept;
+  void submit(ref<pending_call> call);
+  result<void> submit_cast(ref<pending_call> call);
+  void route(ref<pending_call> call);
+  void send(outbound_session& to, pending_call& call);
+  void fan_out(pending_call& call);
+  outbound_session* pick(const pending_call& call) noexcept;
+  bool refused(outbound_session& to, pending_call& call);
+  error no_server(const pending_call& call) const;
+  void look_up(topic_servers& servers);
+  void servers_changed();
+  void look_for_expired();
+  void watch_deadline(deadline until) noexcept;
+  std::uint64_t keep(pending_call& call, outbound_session& to);
+  ref<pending_call> take(std::uint64_t id) noexcept;
+  void free_slot(std::size_t index) noexcept;
+  void ended(outbound_session& session, const error& why);
+  void fail_calls_of(const outbound_session& session, const error& why);
+
+  executors::event_loop& loop_;
+  platform& host_;
+  const limits limits_;
+  outbound_counters counters_;
+
+  std::mutex names_mutex_;
+  std::deque<topic_servers> topics_;   // Guarded by names_mutex_ (the list; see topic_servers for the rest).
+  std::deque<method_name> names_;      // Guarded by names_mutex_.
+  std::map<std::string, const method_name*, std::less<>> name_index_;  // Guarded by names_mutex_.
+
+  std::atomic<pending_call*> submitted_{nullptr};  // From other threads, newest first. Each is a reference.
+  std::atomic<std::size_t> submitted_bytes_{0};
+
+  std::vector<slot> slots_;
+  std::uint32_t free_ = 0;  // Index + 1 of the first free slot; 0: none.
+  outbound_session* writing_to_ = nullptr;
+  std::uint64_t writing_id_ = 0;
+
+  std::deque<ref<pending_call>> waiting_;  // For a server to come up.
+  std::map<std::string, std::unique_ptr<outbound_session>> sessions_;
+  std::map<std::string, std::string> unsettled_;  // Address -> empty, or why it is not reachable.
+  std::atomic<std::size_t> unsettled_count_{0};
+  time_point watched_ = time_point::max();
+  std::atomic<bool> look_{false};
+  bool closed_ = false;
+};
+
+}  // namespace mailroom::rpc

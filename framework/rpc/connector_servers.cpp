@@ -1,0 +1,224 @@
+// Which server a call goes to, and what happens when that changes.
+
+#include <mailroom/framework/rpc/connector.hpp>
+#include <mailroom/framework/rpc/outbound_session.hpp>
+
+#include <algorithm>
+#include <string>
+#include <utility>
+
+namespace mailroom::rpc {
+
+outbound_session* connector::pick(const pending_call& call) noexcept {
+  topic_servers& servers = *call.what.servers;
+  if (!servers.known) {
+    look_up(servers);
+  }
+  if (!call.server.empty()) {
+    for (outbound_session* each : servers.ready) {
+      if (each->info().node == call.server) {
+        return each;
+      }
+    }
+    return nullptr;
+  }
+  if (servers.ready.empty()) {
+    return nullptr;
+  }
+  if (servers.turn >= servers.ready.size()) {
+    servers.turn = 0;
+  }
+  return servers.ready[servers.turn++];
+}
+
+bool connector::refused(outbound_session& to, pending_call& call) {
+  const char* why = nullptr;
+  if (to.in_flight() >= to.info().in_flight) {
+    why = "too many unanswered calls to ";
+  } else if (to.backlog() > limits_.backlog) {
+    why = "too many bytes wait for ";
+  } else {
+    return false;
+  }
+  counters_.busy.fetch_add(1, std::memory_order_relaxed);
+  call.fail(error(errc::busy, execution::not_run, why + to.info().address)
+                .with_retry_after(std::chrono::milliseconds(10)));
+  return true;
+}
+
+void connector::route(ref<pending_call> call) {
+  if (closed_) {
+    call->fail(error(errc::cancelled, execution::not_run, "this node is stopping"));
+    return;
+  }
+  if (call->how == pending_call::kind::fanout) {
+    fan_out(*call);
+    return;
+  }
+  if (outbound_session* to = pick(*call)) {
+    if (!refused(*to, *call)) {
+      send(*to, *call);
+    }
+    return;
+  }
+  const bool settled = std::all_of(
+      unsettled_.begin(), unsettled_.end(), [](const auto& each) { return !each.second.empty(); });
+  if (settled && !call->wait_for_ready) {
+    counters_.unroutable.fetch_add(1, std::memory_order_relaxed);
+    call->fail(no_server(*call));
+    return;
+  }
+  watch_deadline(call->until);
+  waiting_.push_back(std::move(call));
+}
+
+void connector::fan_out(pending_call& call) {
+  if (!call.what.servers->known) {
+    look_up(*call.what.servers);
+  }
+  for (outbound_session* each : call.what.servers->ready) {
+    if (each->backlog() <= limits_.backlog) {
+      send(*each, call);
+    } else {
+      counters_.busy.fetch_add(1, std::memory_order_relaxed);
+    }
+  }
+  call.complete();
+}
+
+error connector::no_server(const pending_call& call) const {
+  std::string message = "no server for topic '" + call.what.names.topic + "'";
+  if (!call.server.empty()) {
+    message += " named '" + call.server + "'";
+  }
+  if (call.what.names.exchange != target{}.exchange) {
+    message += " in exchange '" + call.what.names.exchange + "'";
+  }
+  for (const auto& [address, why] : unsettled_) {
+    message += "; " + address + ": " + why;
+  }
+  return error(errc::no_server, message);
+}
+
+void connector::look_up(topic_servers& servers) {
+  servers.known = true;
+  servers.ready.clear();
+  for (const auto& [address, session] : sessions_) {
+    const auto& topics = session->info().topics;
+    if (session->ready() && std::any_of(topics.begin(), topics.end(), [&](const auto& each) {
+          return each.topic == servers.topic && each.exchange == servers.exchange;
+        })) {
+      servers.ready.push_back(session.get());
+    }
+  }
+  servers.count.store(servers.ready.size(), std::memory_order_release);
+}
+
+void connector::servers_changed() {
+  {
+    const std::lock_guard lock(names_mutex_);
+    for (auto& each : topics_) {
+      look_up(each);
+    }
+  }
+  auto again = std::exchange(waiting_, {});
+  for (auto& each : again) {
+    route(std::move(each));
+  }
+}
+
+// ---------------------------------------------------------------- sessions
+
+void connector::open_session(transport& over, session_info agreed, session_watch watch) {
+  const std::string address = agreed.address;
+  close_session(address, error(errc::lost, "the session with " + address + " was opened anew"));
+  auto& session = sessions_[address];
+  session = std::make_unique<outbound_session>(*this, std::move(agreed), std::move(watch));
+  if (const auto dialled = session->dial(over); !dialled) {
+    ended(*session, dialled.error());
+  }
+}
+
+void connector::close_session(const std::string& address, const error& why) {
+  const auto at = sessions_.find(address);
+  if (at == sessions_.end()) {
+    return;
+  }
+  const auto closing = std::move(at->second);
+  sessions_.erase(at);
+  closing->close(false);
+  fail_calls_of(*closing, why);
+  servers_changed();
+}
+
+void connector::ended(outbound_session& session, const error& why) {
+  const auto at = sessions_.find(session.info().address);
+  if (at == sessions_.end() || at->second.get() != &session) {
+    return;
+  }
+  const auto closing = std::move(at->second);
+  sessions_.erase(at);
+  closing->close(false);
+  const error lost(errc::lost,
+                   "the connection to " + closing->info().address + " ended: " +
+                       std::string(why.message().empty() ? to_string(why.code()) : why.message()));
+  fail_calls_of(*closing, lost);
+  servers_changed();
+  if (closing->watch()) {
+    closing->watch()(closing->info().address, &why);
+  }
+}
+
+void connector::fail_calls_of(const outbound_session& session, const error& why) {
+  for (std::size_t i = 0; i < slots_.size(); ++i) {
+    if (slots_[i].call && slots_[i].to == &session) {
+      const ref<pending_call> call = std::move(slots_[i].call);
+      free_slot(i);
+      counters_.lost.fetch_add(1, std::memory_order_relaxed);
+      call->fail(why);
+    }
+  }
+}
+
+void connector::update_topics(const std::string& address, std::vector<wire::topic_home> topics) {
+  if (const auto at = sessions_.find(address); at != sessions_.end()) {
+    at->second->info().topics = std::move(topics);
+    servers_changed();
+  }
+}
+
+void connector::update_clocks(const std::string& address, const wire::clock_relation& clocks) {
+  if (const auto at = sessions_.find(address); at != sessions_.end()) {
+    at->second->info().clocks = clocks;
+  }
+}
+
+void connector::expect(const std::string& address) {
+  unsettled_[address] = {};
+  unsettled_count_.store(1, std::memory_order_release);
+}
+
+void connector::settled(const std::string& address, const error* why) {
+  if (why != nullptr) {
+    unsettled_[address] = why->to_string();
+  } else {
+    unsettled_.erase(address);
+  }
+  const auto open = std::count_if(
+      unsettled_.begin(), unsettled_.end(), [](const auto& each) { return each.second.empty(); });
+  unsettled_count_.store(static_cast<std::size_t>(open), std::memory_order_release);
+  servers_changed();
+}
+
+void connector::close() noexcept {
+  closed_ = true;
+  const error why(errc::cancelled, execution::may_have_run, "this node is stopping");
+  auto sessions = std::exchange(sessions_, {});
+  for (auto& [address, session] : sessions) {
+    session->close(true);
+    fail_calls_of(*session, why);
+  }
+  servers_changed();
+}
+
+}  // namespace mailroom::rpc

@@ -1,0 +1,329 @@
+#include <mailroom/framework/rpc/data_server.hpp>
+
+#include <mailroom/framework/observability/log.hpp>
+#include <mailroom/framework/rpc/activation.hpp>
+#include <mailroom/framework/rpc/incoming.hpp>
+#include <mailroom/framework/rpc/method.hpp>
+
+#include <algorithm>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace mailroom::rpc {
+namespace {
+
+constexpr std::uint32_t max_routes = 65'536;
+constexpr duration attach_within = std::chrono::seconds(2);
+
+}  // namespace
+
+/// One peer's data link, from its attach message to its end.
+class inbound_session final : public link_observer, private executors::timer {
+ public:
+  inbound_session(data_server& server, link& opened)
+      : server_(server),
+        link_(&opened),
+        from_(make_ref<caller>(server.loop_, server.limits_)) {
+    server_.loop_.arm(*this, server_.loop_.now() + attach_within);
+  }
+  ~inbound_session() {
+    server_.loop_.cancel(*this);
+    from_->close();
+  }
+
+  const session_id* session() const noexcept { return attached_ ? &session_ : nullptr; }
+
+  void close(bool flush) noexcept {
+    if (flush) {
+      from_->writer().flush();
+    }
+    if (link* open = std::exchange(link_, nullptr)) {
+      open->close(flush);
+    }
+  }
+
+ private:
+  struct resolved {
+    bool declared = false;
+    std::uint64_t generation = 0;
+    dispatcher::found found;
+    wire::route names;
+  };
+
+  void on_open(link&) noexcept override {}
+  void on_writable(link&) noexcept override { from_->writer().on_writable(); }
+  void on_closed(link&, const error&) noexcept override {
+    link_ = nullptr;
+    server_.gone(*this);
+  }
+
+  // The peer connected and said nothing. Runs under the timers' lock, so it only leaves a note.
+  void on_time() noexcept override {
+    server_.loop_.post([&server = server_, self = this] {
+      if (server.links_.contains(self) && !self->attached_) {
+        self->reject("no attach message in time");
+      }
+    });
+  }
+
+  void on_frame(link&, wire::frame received) noexcept override {
+    server_.counters_.frames.fetch_add(1, std::memory_order_relaxed);
+    auto opened = wire::reader::open(received.bytes(), wire::plane::data);
+    if (!opened) {
+      reject(opened.error().message());
+      return;
+    }
+    if (const auto read = read_all(*opened, received); !read) {
+      reject(read.error().message());
+      return;
+    }
+    if (from_->over_backlog()) {
+      server_.counters_.cut_off.fetch_add(1, std::memory_order_relaxed);
+      log::warn_limited(link_->peer_address(),
+                        "peer_cut_off",
+                        {{"peer", link_->peer_address()},
+                         {"node", from_->name()},
+                         {"unread_bytes", from_->writer().backlog()}});
+      close(false);
+      server_.gone(*this);
+    }
+  }
+
+  result<void> read_all(wire::reader& messages, const wire::frame& whole) {
+    std::vector<std::unique_ptr<call_batch>> batches;
+    const result<void> read = read_messages(messages, whole, batches);
+    for (auto& each : batches) {
+      activation& to = each->to();
+      to.post(*each.release());
+    }
+    return read;
+  }
+
+  result<void> read_messages(wire::reader& messages,
+                             const wire::frame& whole,
+                             std::vector<std::unique_ptr<call_batch>>& batches) {
+    const time_point now = server_.loop_.now();
+    const bool accepting = server_.accepting_.load(std::memory_order_acquire);
+    wire::message each;
+    for (;;) {
+      const auto more = messages.next(each);
+      if (!more) {
+        return more.error();
+      }
+      if (!*more) {
+        return {};
+      }
+      if (!attached_ && each.what != wire::kind::attach) {
+        return error(errc::protocol_error, "the first message of a data link must be attach");
+      }
+      switch (each.what) {
+        case wire::kind::call:
+        case wire::kind::cast:
+          if (const auto ok = on_call(each, whole, now, accepting, batches); !ok) {
+            return ok;
+          }
+          break;
+        case wire::kind::route:
+          if (const auto ok = on_route(each); !ok) {
+            return ok;
+          }
+          break;
+        case wire::kind::attach:
+          if (const auto ok = on_attach(each); !ok) {
+            return ok;
+          }
+          break;
+        default: break;  // A newer peer's; PROTOCOL.md says to skip it.
+      }
+    }
+  }
+
+  result<void> on_attach(const wire::message& received) {
+    auto what = wire::read_attach(received);
+    if (!what) {
+      return what.error();
+    }
+    if (attached_) {
+      return error(errc::protocol_error, "attach twice on one link");
+    }
+    const auto known = server_.sessions_.find(what->session);
+    if (!known) {
+      return error(errc::protocol_error, "attach to a session that is not open");
+    }
+    session_ = what->session;
+    clocks_ = what->clocks;
+    attached_ = true;
+    server_.peers_.fetch_add(1, std::memory_order_relaxed);
+    from_->open(*link_, known->node);
+    from_->writer().pending().begin(wire::kind::attached, 0);
+    from_->writer().pending().finish();
+    from_->writer().written();
+    return {};
+  }
+
+  result<void> on_route(const wire::message& received) {
+    auto declared = wire::read_route(received);
+    if (!declared) {
+      return declared.error();
+    }
+    if (declared->number >= max_routes) {
+      return error(errc::protocol_error, "route number over the limit of 65536");
+    }
+    if (declared->number >= routes_.size()) {
+      routes_.resize(declared->number + 1);
+    }
+    auto& route = routes_[declared->number];
+    route.declared = true;
+    route.generation = 0;
+    route.names = *std::move(declared);
+    return {};
+  }
+
+  result<void> on_call(const wire::message& received,
+                       const wire::frame& whole,
+                       time_point now,
+                       bool accepting,
+                       std::vector<std::unique_ptr<call_batch>>& batches) {
+    wire::call_head head;
+    if (!wire::call_head::read(received.head, head)) {
+      return error(errc::protocol_error, "call with fixed fields too short");
+    }
+    if (head.route >= routes_.size() || !routes_[head.route].declared) {
+      return error(errc::protocol_error, "call with a route that was not declared");
+    }
+    const bool wants_answer = received.what == wire::kind::call;
+    auto& counter = wants_answer ? server_.counters_.calls : server_.counters_.casts;
+    counter.store(counter.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
+    if (wants_answer && !from_->admit()) {
+      return refuse(head.id, wants_answer,
+                    error(errc::busy, "too many calls of this peer are unanswered")
+                        .with_retry_after(std::chrono::milliseconds(50)));
+    }
+    if (!accepting) {
+      return refuse(head.id, wants_answer,
+                    error(errc::stopping, "the server is stopping; the call has not run"));
+    }
+    const deadline until = to_our_clock(head.deadline);
+    if (until.passed(now)) {
+      server_.counters_.expired.fetch_add(1, std::memory_order_relaxed);
+      return refuse(head.id, wants_answer,
+                    error(errc::expired, execution::not_run, "expired before it arrived"));
+    }
+    if (received.payload.size() > server_.limits_.max_body) {
+      return refuse(head.id, wants_answer,
+                    error(errc::too_large,
+                          "the arguments have " + std::to_string(received.payload.size()) +
+                              " bytes, over the limit of " +
+                              std::to_string(server_.limits_.max_body)));
+    }
+    auto& route = routes_[head.route];
+    if (route.generation != server_.endpoints_.generation()) {
+      const auto generation = server_.endpoints_.generation();
+      const auto found = server_.endpoints_.find(route.names);
+      if (!found) {
+        return refuse(head.id, wants_answer, found.error());
+      }
+      route.found = *found;
+      route.generation = generation;
+    }
+    batch_for(*route.found.at, whole, batches)
+        .add({head.id, until, route.found.what, received.payload, wants_answer});
+    return {};
+  }
+
+  call_batch& batch_for(activation& to,
+                        const wire::frame& whole,
+                        std::vector<std::unique_ptr<call_batch>>& batches) {
+    // The last first: calls for one endpoint usually come in runs.
+    for (std::size_t i = batches.size(); i > 0; --i) {
+      if (&batches[i - 1]->to() == &to) {
+        return *batches[i - 1];
+      }
+    }
+    return *batches.emplace_back(std::make_unique<call_batch>(to, from_, whole));
+  }
+
+  result<void> refuse(std::uint64_t id, bool wants_answer, const error& why) {
+    server_.counters_.refused.fetch_add(1, std::memory_order_relaxed);
+    if (wants_answer) {
+      wire::write_failure(from_->answers(), id, why);
+      from_->written();
+    }
+    return {};
+  }
+
+  deadline to_our_clock(std::int64_t theirs) const noexcept {
+    if (theirs == wire::call_head::no_deadline) {
+      return deadline::none();
+    }
+    // In the caller's favour by the error of the measurement: better late than refused while it still waits.
+    const std::int64_t shift = clocks_.offset + clocks_.error;
+    std::int64_t ours = 0;
+    if (__builtin_add_overflow(theirs, shift, &ours)) {
+      return deadline::none();
+    }
+    return deadline(time_point(duration(ours)));
+  }
+
+  void reject(std::string_view why) noexcept {
+    server_.counters_.garbage.fetch_add(1, std::memory_order_relaxed);
+    const std::string peer(link_->peer_address());
+    log::warn_limited(peer, "link_closed", {{"peer", peer}, {"plane", "data"}, {"reason", why}});
+    close(false);
+    server_.gone(*this);
+  }
+
+  data_server& server_;
+  link* link_;
+  ref<caller> from_;
+  bool attached_ = false;
+  session_id session_{};
+  wire::clock_relation clocks_;
+  std::vector<resolved> routes_;
+};
+
+data_server::data_server(executors::event_loop& loop,
+                         const dispatcher& endpoints,
+                         const session_table& sessions,
+                         const caller::limits& bounds)
+    : loop_(loop),
+      endpoints_(endpoints),
+      sessions_(sessions),
+      limits_(bounds) {}
+
+data_server::~data_server() = default;
+
+link_observer* data_server::on_accept(link& opened) noexcept {
+  auto session = std::make_unique<inbound_session>(*this, opened);
+  auto* observer = session.get();
+  links_.emplace(observer, std::move(session));
+  return observer;
+}
+
+void data_server::drop(const session_id& session) noexcept {
+  for (auto& [key, each] : links_) {
+    if (each->session() != nullptr && *each->session() == session) {
+      each->close(false);
+      gone(*each);
+      return;
+    }
+  }
+}
+
+void data_server::close() noexcept {
+  for (auto& [key, each] : links_) {
+    each->close(true);
+  }
+  links_.clear();
+  peers_.store(0, std::memory_order_relaxed);
+}
+
+void data_server::gone(inbound_session& ended) noexcept {
+  if (ended.session() != nullptr) {
+    peers_.fetch_sub(1, std::memory_order_relaxed);
+  }
+  links_.erase(&ended);
+}
+
+}  // namespace mailroom::rpc

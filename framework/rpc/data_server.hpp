@@ -1,0 +1,70 @@
+#pragma once
+
+#include <mailroom/framework/rpc/caller.hpp>
+#include <mailroom/framework/rpc/dispatcher.hpp>
+#include <mailroom/framework/rpc/session_table.hpp>
+#include <mailroom/framework/rpc/transport.hpp>
+
+#include <atomic>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+
+namespace mailroom::rpc {
+
+class inbound_session;
+
+/// What arrives on the data plane, counted once each.
+struct inbound_counters {
+  std::atomic<std::uint64_t> frames{0};
+  std::atomic<std::uint64_t> calls{0};
+  std::atomic<std::uint64_t> casts{0};
+  std::atomic<std::uint64_t> expired{0};
+  std::atomic<std::uint64_t> refused{0};
+  std::atomic<std::uint64_t> garbage{0};  ///< Links closed because they spoke something else.
+  std::atomic<std::uint64_t> cut_off{0};  ///< Links closed because they did not read their answers.
+};
+
+/// The serving side of the data plane on one loop: turns frames into calls and hands them to their endpoints. Lives on
+/// the loop's thread, but for what is marked.
+class data_server final : public acceptor {
+ public:
+  data_server(executors::event_loop& loop,
+              const dispatcher& endpoints,
+              const session_table& sessions,
+              const caller::limits& bounds);
+  ~data_server();
+
+  link_observer* on_accept(link& opened) noexcept override;
+
+  /// Ends the session's link; its calls go on, their answers vanish.
+  void drop(const session_id& session) noexcept;
+
+  /// From now on every arriving call is refused with `errc::stopping`. @threadsafe
+  void stop_accepting() noexcept { accepting_.store(false, std::memory_order_release); }
+
+  /// Sends what is pending and closes all links.
+  void close() noexcept;
+
+  /// @threadsafe
+  const inbound_counters& counts() const noexcept { return counters_; }
+  /// Attached peers. @threadsafe
+  std::size_t peers() const noexcept { return peers_.load(std::memory_order_relaxed); }
+
+ private:
+  friend class inbound_session;
+
+  void gone(inbound_session& ended) noexcept;
+
+  executors::event_loop& loop_;
+  const dispatcher& endpoints_;
+  const session_table& sessions_;
+  const caller::limits limits_;
+  inbound_counters counters_;
+  std::atomic<bool> accepting_{true};
+  std::atomic<std::size_t> peers_{0};
+  std::map<inbound_session*, std::unique_ptr<inbound_session>> links_;
+};
+
+}  // namespace mailroom::rpc

@@ -1,0 +1,80 @@
+#include <mailroom/framework/rpc/dispatcher.hpp>
+
+#include <mailroom/framework/base/text.hpp>
+#include <mailroom/framework/rpc/activation.hpp>
+#include <mailroom/framework/rpc/method.hpp>
+
+#include <mutex>
+#include <string>
+
+namespace mailroom::rpc {
+namespace {
+
+std::string in_quotes(std::string_view text) { return "'" + std::string(text) + "'"; }
+
+}  // namespace
+
+void dispatcher::add(const target& served, activation& at) {
+  const std::unique_lock lock(mutex_);
+  entries_.push_back({served, &at});
+  generation_.fetch_add(1, std::memory_order_release);
+}
+
+result<dispatcher::found> dispatcher::find(const wire::route& asked) const {
+  const std::shared_lock lock(mutex_);
+  const entry* of_topic = nullptr;
+  const entry* of_namespace = nullptr;
+  const entry* of_version = nullptr;
+  for (const auto& each : entries_) {
+    if (each.served.topic != asked.topic || each.served.exchange != asked.exchange) {
+      continue;
+    }
+    of_topic = &each;
+    if (each.served.name_space != asked.name_space) {
+      continue;
+    }
+    of_namespace = &each;
+    if (!version_is_compatible(each.served.version, asked.version)) {
+      continue;
+    }
+    of_version = &each;
+    if (!asked.method.empty() && asked.method.front() != '_') {
+      if (const method* what = each.at->definition().find(asked.method)) {
+        return found{each.at, what};
+      }
+    }
+  }
+  if (of_topic == nullptr) {
+    return error(errc::no_server,
+                 "nobody serves topic " + in_quotes(asked.topic) + " of exchange " +
+                     in_quotes(asked.exchange) + " here");
+  }
+  if (of_namespace == nullptr) {
+    return error(errc::no_such_namespace,
+                 "topic " + in_quotes(asked.topic) + " has no namespace " + in_quotes(asked.name_space) +
+                     "; it has " + in_quotes(of_topic->served.name_space));
+  }
+  if (of_version == nullptr) {
+    return error(errc::unsupported_version,
+                 "topic " + in_quotes(asked.topic) + " does not serve version " +
+                     (asked.version.empty() ? "1.0" : asked.version) + "; it serves " +
+                     (of_namespace->served.version.empty() ? "1.0" : of_namespace->served.version));
+  }
+  std::vector<std::string> names;
+  for (const auto& each : of_version->at->definition().methods) {
+    names.push_back(each->name());
+  }
+  const auto near = nearest(asked.method, names);
+  return error(errc::no_such_method,
+               "topic " + in_quotes(asked.topic) + " has no method " + in_quotes(asked.method) +
+                   (near.empty() ? "" : " (nearest: " + near + ")"));
+}
+
+void dispatcher::each(const std::function<void(const target&, const activation&)>& see) const {
+  const std::shared_lock lock(mutex_);
+  for (const auto& one : entries_) {
+    see(one.served, *one.at);
+  }
+}
+
+}  // namespace mailroom::rpc

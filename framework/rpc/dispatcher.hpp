@@ -1,0 +1,53 @@
+#pragma once
+
+#include <mailroom/framework/base/result.hpp>
+#include <mailroom/framework/rpc/target.hpp>
+#include <mailroom/framework/wire/envelope.hpp>
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <shared_mutex>
+#include <vector>
+
+namespace mailroom::rpc {
+
+class activation;
+class method;
+
+/// Who serves what on this node.
+/// @threadsafe
+class dispatcher {
+ public:
+  struct found {
+    activation* at = nullptr;
+    const method* what = nullptr;
+  };
+
+  /// Adds an endpoint behind its target's topic. `at` must outlive the dispatcher.
+  void add(const target& served, activation& at);
+
+  /// Finds the method that a route names. Endpoints of the topic are asked in the order they were added; the first that
+  /// answers to the namespace, covers the version and has the method wins (Oslo Messaging: RPCDispatcher). Errors: `no_server`
+  /// (nobody serves the topic), `no_such_namespace`, `unsupported_version`, `no_such_method`; the message names what there is.
+  result<found> find(const wire::route& asked) const;
+
+  /// Grows with every change, so that who keeps what was found knows when to ask again.
+  std::uint64_t generation() const noexcept { return generation_.load(std::memory_order_acquire); }
+
+  /// Calls `see` for each endpoint, in order.
+  void each(const std::function<void(const target&, const activation&)>& see) const;
+
+ private:
+  struct entry {
+    target served;
+    activation* at;
+  };
+
+  mutable std::shared_mutex mutex_;
+  std::vector<entry> entries_;  // Guarded by mutex_.
+  std::atomic<std::uint64_t> generation_{1};
+};
+
+}  // namespace mailroom::rpc

@@ -1,0 +1,126 @@
+#pragma once
+
+#include <mailroom/framework/rpc/method.hpp>
+
+#include <memory>
+#include <stdexcept>
+#include <string>
+#include <tuple>
+#include <utility>
+#include <vector>
+
+namespace mailroom {
+
+/// How a method may be declared beside its name; combine with `|`.
+enum class method_flags : unsigned {
+  none = 0,
+  suspending = 1,  ///< Runs on a fiber: may call, sleep and wait as if it blocked.
+  idempotent = 2,  ///< Running it twice does no harm, so that a lost call may be tried again.
+};
+inline constexpr method_flags suspending = method_flags::suspending;
+inline constexpr method_flags idempotent = method_flags::idempotent;
+
+constexpr method_flags operator|(method_flags a, method_flags b) noexcept {
+  return static_cast<method_flags>(static_cast<unsigned>(a) | static_cast<unsigned>(b));
+}
+constexpr bool has(method_flags all, method_flags one) noexcept {
+  return (static_cast<unsigned>(all) & static_cast<unsigned>(one)) != 0;
+}
+
+/// Describes an endpoint: a plain class whose methods take `context&` first and values after it. One actor owns the
+/// object; two of its handlers never run at the same moment. Built by `endpoint<T>(constructor arguments…)`, used by one thread,
+/// given to `node::serve`.
+template <class Object>
+class endpoint_builder {
+ public:
+  explicit endpoint_builder(std::function<std::shared_ptr<void>()> create)
+      : create_(std::move(create)) {}
+
+  /// Exposes a method. Its style follows from its result (`task<T>` is a coroutine) and the flags. Throws
+  /// std::invalid_argument for a name that is empty, starts with '_' (those are never exposed) or is taken, and
+  /// for flags that contradict the result.
+  template <class Result, class Class, class... Args>
+  endpoint_builder&& method(std::string name,
+                            Result (Class::*function)(context&, Args...),
+                            method_flags flags = method_flags::none) && {
+    add<decltype(function), Result, Args...>(std::move(name), function, flags);
+    return std::move(*this);
+  }
+  template <class Result, class Class, class... Args>
+  endpoint_builder&& method(std::string name,
+                            Result (Class::*function)(context&, Args...) const,
+                            method_flags flags = method_flags::none) && {
+    add<decltype(function), Result, Args...>(std::move(name), function, flags);
+    return std::move(*this);
+  }
+
+  /// One call at a time: the next starts when the one before has ended. Default is reentrant: while a handler waits,
+  /// others may run (eventlet, asyncio).
+  endpoint_builder&& exclusive() && {
+    exclusive_ = true;
+    return std::move(*this);
+  }
+
+  /// Calls that may wait to be started; over it the newest are answered with `errc::busy`.
+  endpoint_builder&& queue_limit(std::size_t calls) && {
+    queue_limit_ = calls;
+    return std::move(*this);
+  }
+
+  /// For `node::serve`: the description under the name of a topic.
+  std::shared_ptr<const rpc::endpoint_definition> build(const std::string& topic) && {
+    auto built = std::make_shared<rpc::endpoint_definition>();
+    for (auto& make : makers_) {
+      built->methods.push_back(make(topic));
+    }
+    built->create = std::move(create_);
+    built->exclusive = exclusive_;
+    built->queue_limit = queue_limit_;
+    return built;
+  }
+
+ private:
+  template <class Function, class Result, class... Args>
+  void add(std::string name, Function function, method_flags flags) {
+    if (name.empty() || name.front() == '_') {
+      throw std::invalid_argument("method name '" + name + "' cannot be exposed: it is empty or starts with '_'");
+    }
+    for (const auto& taken : names_) {
+      if (taken == name) {
+        throw std::invalid_argument("method '" + name + "' is registered twice");
+      }
+    }
+    if (is_task<Result> && has(flags, suspending)) {
+      throw std::invalid_argument("method '" + name + "' returns task<T>, so it is a coroutine and not suspending");
+    }
+    const auto how = is_task<Result>          ? async::style::coroutine
+                     : has(flags, suspending) ? async::style::suspending
+                                              : async::style::plain;
+    names_.push_back(name);
+    makers_.push_back([name, function, flags, how](const std::string& topic)
+                          -> std::unique_ptr<const rpc::method> {
+      return std::make_unique<rpc::detail::bound_method<Object, Function, Result, Args...>>(
+          name, topic + "." + name, how, has(flags, idempotent), function);
+    });
+  }
+
+  using maker = std::function<std::unique_ptr<const rpc::method>(const std::string&)>;
+
+  std::function<std::shared_ptr<void>()> create_;
+  std::vector<std::string> names_;
+  std::vector<maker> makers_;
+  bool exclusive_ = false;
+  std::size_t queue_limit_ = 65'536;
+};
+
+/// Starts the description of an endpoint whose object is made from copies of `arguments` when it is served.
+template <class Object, class... Args>
+endpoint_builder<Object> endpoint(Args... arguments) {
+  return endpoint_builder<Object>(
+      [kept = std::make_tuple(std::move(arguments)...)]() -> std::shared_ptr<void> {
+        return std::apply([](const auto&... each) { return std::make_shared<Object>(each...); },
+                          kept);
+      });
+}
+
+}  // namespace mailroom

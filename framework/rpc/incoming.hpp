@@ -1,0 +1,100 @@
+#pragma once
+
+#include <mailroom/framework/base/result.hpp>
+#include <mailroom/framework/rpc/activation.hpp>
+#include <mailroom/framework/wire/body.hpp>
+
+#include <exception>
+#include <span>
+#include <utility>
+
+namespace mailroom::rpc {
+
+/// A started call, which must be answered once: whoever holds it answers it, and a held call that is dropped answers
+/// itself with `errc::abandoned`. Moves with the handler; used on turns of its activation.
+class incoming {
+ public:
+  incoming(activation& at, const ref<caller>& from, const arrived_call& what) noexcept
+      : at_(&at),
+        from_(from),
+        until_(what.until),
+        id_(what.id),
+        what_(what.what),
+        open_(true),
+        wants_answer_(what.wants_answer) {}
+  incoming(incoming&& other) noexcept
+      : at_(other.at_),
+        from_(std::move(other.from_)),
+        until_(other.until_),
+        id_(other.id_),
+        what_(other.what_),
+        open_(std::exchange(other.open_, false)),
+        wants_answer_(other.wants_answer_) {}
+  incoming& operator=(incoming&&) = delete;
+  ~incoming() {
+    if (open_) {
+      fail(error(errc::abandoned, "the handler dropped the call without answering"));
+    }
+  }
+
+  /// Answers with a value; nil for none. A value that cannot be packed or is too large becomes a failure.
+  template <class T>
+  void answer(const T& value) noexcept {
+    if (!begin_answer()) {
+      return;
+    }
+    auto& batch = open_answer();
+    try {
+      wire::pack(batch.bytes(), value);
+    } catch (...) {
+      batch.drop();
+      fail_with_current_exception();
+      return;
+    }
+    finish_answer(batch);
+  }
+  void answer() noexcept { answer(msgpack::type::nil_t{}); }
+
+  template <class T>
+  void answer(const result<T>& value) noexcept {
+    if (!value) {
+      fail(ran_and_failed(value.error()));
+    } else if constexpr (std::is_void_v<T>) {
+      answer();
+    } else {
+      answer(*value);
+    }
+  }
+
+  void fail(const error& why) noexcept;
+
+  /// Call inside a catch block. `call_error` answers with the error inside, everything else as `errc::handler_failed` with
+  /// the exception's type and words.
+  void fail_with_current_exception() noexcept;
+
+  activation& at() const noexcept { return *at_; }
+  deadline until() const noexcept { return until_; }
+  const method& what() const noexcept { return *what_; }
+  const ref<caller>& from() const noexcept { return from_; }
+  std::uint64_t id() const noexcept { return id_; }
+
+ private:
+  static error ran_and_failed(const error& why) {
+    return error(why.code(), execution::ran_and_failed, why.message(), why.type())
+        .with_retry_after(why.retry_after());
+  }
+  // False: there is nothing to send (a cast), or it is too late for an answer, which was sent instead.
+  bool begin_answer() noexcept;
+  wire::batch& open_answer();
+  void finish_answer(wire::batch& batch) noexcept;
+
+  activation* at_;
+  ref<caller> from_;
+  deadline until_;
+  std::uint64_t id_;
+  const method* what_;
+  bool open_;
+  bool wants_answer_;
+};
+
+}  // namespace mailroom::rpc

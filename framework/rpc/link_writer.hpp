@@ -1,0 +1,62 @@
+#pragma once
+
+#include <mailroom/framework/executors/event_loop.hpp>
+#include <mailroom/framework/rpc/transport.hpp>
+#include <mailroom/framework/wire/envelope.hpp>
+
+#include <cstddef>
+#include <deque>
+
+namespace mailroom::rpc {
+
+/// Collects the messages for one peer and lets all that is pending leave as one frame, at the end of the loop's pass
+/// or when the frame is full. Never waits for more to come. Used on the loop's thread.
+class link_writer final : public executors::event_loop::source {
+ public:
+  /// A frame is sent when it has this many bytes, so that the peer works on it while we fill the next one.
+  static constexpr std::size_t full_frame = std::size_t{16} << 10U;
+
+  link_writer(executors::event_loop& loop, wire::plane on) noexcept
+      : source(executors::event_loop::phase::output),
+        loop_(loop),
+        pending_(on) {}
+  ~link_writer() { loop_.forget(*this); }
+
+  /// The batch to write a message into; call `written` after it.
+  wire::batch& pending() noexcept { return pending_; }
+  void written() noexcept {
+    if (pending_.size() >= full_frame) {
+      flush();
+    } else {
+      loop_.ready(*this);
+    }
+  }
+
+  /// From now on frames leave through `to`.
+  void open(link& to) noexcept {
+    link_ = &to;
+    flush();
+  }
+  /// What is queued is dropped; further messages are too, at the next flush.
+  void close() noexcept;
+
+  void on_writable() noexcept { flush(); }
+  void flush() noexcept;
+
+  /// Bytes that have not reached the network: written, queued here, or accepted by the link.
+  std::size_t backlog() const noexcept {
+    return pending_.size() + queued_bytes_ + (link_ != nullptr ? link_->unsent_bytes() : 0);
+  }
+
+ private:
+  void on_ready() noexcept override { flush(); }
+
+  executors::event_loop& loop_;
+  link* link_ = nullptr;
+  bool closed_ = false;
+  wire::batch pending_;
+  std::deque<wire::buffer> queue_;  // Frames that the link refused.
+  std::size_t queued_bytes_ = 0;
+};
+
+}  // namespace mailroom::rpc

@@ -1,0 +1,187 @@
+#pragma once
+
+#include <mailroom/framework/async/fiber.hpp>
+#include <mailroom/framework/async/gather.hpp>
+#include <mailroom/framework/async/task.hpp>
+#include <mailroom/framework/rpc/context.hpp>
+#include <mailroom/framework/rpc/incoming.hpp>
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <tuple>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+namespace mailroom::rpc {
+
+/// A method of an endpoint as the dispatcher sees it: a name and a way to start it.
+class method {
+ public:
+  method(std::string name, std::string full_name, async::style how, bool idempotent)
+      : name_(std::move(name)),
+        full_name_(std::move(full_name)),
+        how_(how),
+        idempotent_(idempotent) {}
+  method(const method&) = delete;
+  method& operator=(const method&) = delete;
+  virtual ~method() = default;
+
+  const std::string& name() const noexcept { return name_; }
+  /// "topic.method".
+  const std::string& full_name() const noexcept { return full_name_; }
+  async::style how() const noexcept { return how_; }
+  bool idempotent() const noexcept { return idempotent_; }
+
+  /// Decodes the arguments and runs the handler until it ends or first waits. The call is answered, now or later.
+  virtual void start(void* object,
+                     incoming&& call,
+                     std::span<const std::byte> arguments,
+                     const wire::frame& within) const noexcept = 0;
+
+ private:
+  std::string name_;
+  std::string full_name_;
+  async::style how_;
+  bool idempotent_;
+};
+
+/// What an endpoint class offers, before it is served anywhere.
+struct endpoint_definition {
+  std::vector<std::unique_ptr<const method>> methods;
+  std::function<std::shared_ptr<void>()> create;
+  bool exclusive = false;
+  std::size_t queue_limit = 65'536;
+
+  const method* find(std::string_view name) const noexcept {
+    for (const auto& each : methods) {
+      if (each->name() == name) {
+        return each.get();
+      }
+    }
+    return nullptr;
+  }
+};
+
+namespace detail {
+
+/// A handler that outlives the turn it started in: the call, and the context that its code refers to.
+struct running_call {
+  running_call(incoming&& started, async::style how) : call(std::move(started)), ctx(call, how) {
+    call.at().flow_begins();
+  }
+  running_call(const running_call&) = delete;
+  running_call& operator=(const running_call&) = delete;
+  ~running_call() { call.at().flow_ends(); }
+
+  incoming call;
+  context ctx;
+};
+
+template <class Object, class Function, class Result, class... Args>
+class bound_method final : public method {
+ public:
+  using values = std::tuple<std::decay_t<Args>...>;
+
+  bound_method(std::string name,
+               std::string full_name,
+               async::style how,
+               bool idempotent,
+               Function function)
+      : method(std::move(name), std::move(full_name), how, idempotent),
+        function_(function) {}
+
+  void start(void* object,
+             incoming&& call,
+             std::span<const std::byte> arguments,
+             const wire::frame& within) const noexcept override {
+    try {
+      auto decoded = wire::unpack_arguments<std::decay_t<Args>...>(arguments, &within);
+      if (!decoded) {
+        call.fail(error(decoded.error().code(), full_name() + " " +
+                                                    std::string(decoded.error().message())));
+        return;
+      }
+      auto& self = *static_cast<Object*>(object);
+      if constexpr (is_task<Result>) {
+        auto running = std::make_unique<running_call>(std::move(call), async::style::coroutine);
+        const async::flow_scope scope(&running->ctx.flow());
+        run_coroutine(function_, self, std::move(running), *std::move(decoded));
+      } else if (how() == async::style::suspending) {
+        auto* running = new suspended(std::move(call), *std::move(decoded));
+        const async::flow_scope scope(&running->ctx.flow());
+        async::fiber::start([this, &self, running] { run_on_fiber(self, running); },
+                            [running](async::fiber& on) { running->ctx.flow().on = &on; });
+      } else {
+        context ctx(call, async::style::plain);
+        const async::flow_scope scope(&ctx.flow());
+        run_plain(self, call, ctx, *decoded);
+      }
+    } catch (...) {
+      call.fail_with_current_exception();
+    }
+  }
+
+ private:
+  struct suspended : running_call {
+    suspended(incoming&& started, values&& decoded)
+        : running_call(std::move(started), async::style::suspending),
+          arguments(std::move(decoded)) {}
+    values arguments;
+  };
+
+  Result invoke(Object& self, context& ctx, values& arguments) const {
+    return std::apply(
+        [&](auto&... each) -> Result { return std::invoke(function_, self, ctx, std::move(each)...); },
+        arguments);
+  }
+
+  void run_plain(Object& self, incoming& call, context& ctx, values& arguments) const noexcept {
+    try {
+      if constexpr (std::is_void_v<Result>) {
+        invoke(self, ctx, arguments);
+        call.answer();
+      } else {
+        call.answer(invoke(self, ctx, arguments));
+      }
+    } catch (...) {
+      call.fail_with_current_exception();
+    }
+  }
+
+  void run_on_fiber(Object& self, suspended* running) const noexcept {
+    if constexpr (!is_task<Result>) {
+      const std::unique_ptr<suspended> owned(running);
+      run_plain(self, running->call, running->ctx, running->arguments);
+    }
+  }
+
+  // The function and its arguments live in this frame: what a coroutine refers to must outlive its suspensions.
+  static async::detail::detached run_coroutine(Function function,
+                                               Object& self,
+                                               std::unique_ptr<running_call> running,
+                                               values arguments) {
+    try {
+      auto handler = std::apply(
+          [&](auto&... each) {
+            return std::invoke(function, self, running->ctx, std::move(each)...);
+          },
+          arguments);
+      if constexpr (std::is_void_v<typename Result::value_type>) {
+        co_await handler;
+        running->call.answer();
+      } else {
+        running->call.answer(co_await handler);
+      }
+    } catch (...) {
+      running->call.fail_with_current_exception();
+    }
+  }
+
+  Function function_;
+};
+
+}  // namespace detail
+}  // namespace mailroom::rpc
