@@ -62,7 +62,7 @@ result<held_value> as_held(result<T> parsed) {
   return held_value(*std::move(parsed));
 }
 
-std::string quoted(std::string_view text) {
+std::string quote(std::string_view text) {
   std::string out = "\"";
   for (const char c : text) {
     if (c == '"' || c == '\\') {
@@ -82,15 +82,15 @@ std::string quoted(std::string_view text) {
 }
 
 struct in_toml {
-  std::string operator()(const std::string& v) const { return quoted(v); }
+  std::string operator()(const std::string& v) const { return quote(v); }
   std::string operator()(bool v) const { return v ? "true" : "false"; }
   std::string operator()(std::int64_t v) const { return std::to_string(v); }
-  std::string operator()(duration v) const { return quoted(format_duration(v)); }
-  std::string operator()(std::uint64_t v) const { return quoted(format_size(v)); }
+  std::string operator()(duration v) const { return quote(format_duration(v)); }
+  std::string operator()(std::uint64_t v) const { return quote(format_size(v)); }
   std::string operator()(const std::vector<std::string>& v) const {
     std::string out;
     for (const auto& item : v) {
-      out += (out.empty() ? "" : ", ") + quoted(item);
+      out += (out.empty() ? "" : ", ") + quote(item);
     }
     return "[" + out + "]";
   }
@@ -138,7 +138,7 @@ std::string key_in_toml(const option& what, const std::string& key) {
   const bool bare = std::all_of(rest.begin(), rest.end(), [](char c) {
     return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '_' || c == '-' || c == '.';
   });
-  return bare ? key : std::string(table) + quoted(rest);
+  return bare ? key : std::string(table) + quote(rest);
 }
 
 }  // namespace mailroom::config_detail
