@@ -1,0 +1,91 @@
+#pragma once
+
+#include <mailroom/framework/executors/executor.hpp>
+#include <mailroom/framework/executors/turn_queue.hpp>
+
+#include <atomic>
+#include <cstddef>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace mailroom::executors {
+
+/// N threads, `mr-ws-0` and on, for many items on all cores. Each has a queue of its own and a slot
+/// for the item submitted last, which runs next while its data is warm; from outside items come
+/// through one injection queue. A worker without work steals half of another's queue, or sleeps;
+/// one is woken when there is more work than the awake ones see to. Items pinned to a worker
+/// (`affinity::worker`) run there alone, in order.
+///
+/// An item in the slot waits for the end of the turn that submitted it, unless a worker searches
+/// meanwhile: waking one for each message that a turn sends would cost more than it gains.
+class work_stealing final : public executor {
+ public:
+  /// Precondition: `with.run` is set.
+  explicit work_stealing(options with);
+  ~work_stealing() override;
+
+  std::string_view policy() const noexcept override { return "work-stealing"; }
+  const std::string& name() const noexcept override { return with_.name; }
+  void start() override;
+  void submit(void* item, affinity where = affinity::anywhere()) noexcept override;
+  void arm(timer& t, time_point due) noexcept override;
+  void cancel(timer& t) noexcept override { timer_queue::cancel(t); }
+  bool on_own_thread() const noexcept override;
+  std::size_t workers() const noexcept override { return workers_.size(); }
+  statistics stats() const override;
+  std::vector<void*> stop(deadline until) override;
+
+ private:
+  struct worker;
+
+  // One worker's life.
+  void run(worker& w) noexcept;
+  void run_turn(worker& w, void* item) noexcept;
+  void* next(worker& w) noexcept;
+  void* next_shared(worker& w) noexcept;
+  void* search(worker& w) noexcept;
+  void* steal(worker& w, bool slots_too) noexcept;
+  void* take_injected(worker& w) noexcept;
+  void* take_one_injected() noexcept;
+  void push(worker& w, void* item) noexcept;
+  void inject(void* const* items, std::size_t count) noexcept;
+
+  // Searching and sleeping.
+  bool begin_search(worker& w) noexcept;
+  void end_search(worker& w) noexcept;
+  bool work_to_share() const noexcept;
+  void park(worker& w) noexcept;
+  void wake_one() noexcept;
+  void wake_exactly(worker& w) noexcept;
+  void keep_time() noexcept;
+  worker* take_idle(worker* w) noexcept;
+  void wake(worker* w) noexcept;
+  void finish() noexcept;
+
+  const options with_;
+  std::vector<std::unique_ptr<worker>> workers_;
+  std::size_t most_searchers_ = 1;
+  timer_queue timers_;
+
+  alignas(64) std::mutex injection_mutex_;
+  item_ring injected_;   // Guarded by injection_mutex_.
+  bool closed_ = false;  // Guarded by injection_mutex_.
+  std::atomic<std::size_t> injected_size_{0};
+
+  alignas(64) std::atomic<std::size_t> searching_{0};
+  std::atomic<std::size_t> idle_size_{0};
+  std::mutex idle_mutex_;
+  std::vector<worker*> idle_;     // Asleep or about to. Guarded by idle_mutex_.
+  worker* keeper_ = nullptr;      // The one of idle_ that sleeps until ... Guarded by idle_mutex_.
+  time_point keeper_wakes_at_{};  // ... this. Guarded by idle_mutex_.
+  std::atomic<std::uint64_t> wakeups_{0};
+
+  deadline stop_at_;  // Written before stopping_.
+  std::atomic<bool> stopping_{false};
+  std::atomic<bool> over_{false};  // Workers leave after the turn they are in.
+};
+
+}  // namespace mailroom::executors
