@@ -19,12 +19,12 @@ namespace mailroom {
 /// What an option holds, and how it is written in TOML; in the environment and in flags all are
 /// plain text.
 enum class option_type : std::uint8_t {
-  text,      ///< "tcp://127.0.0.1:7001"
-  boolean,   ///< true, false
-  integer,   ///< 4
-  time,      ///< "250ms", as `parse_duration` reads it
-  size,      ///< "64KiB", as `parse_size` reads it, or a number of bytes
-  list,      ///< ["a", "b"]; outside of TOML a,b
+  text,     ///< "tcp://127.0.0.1:7001"
+  boolean,  ///< true, false
+  integer,  ///< 4
+  time,     ///< "250ms", as `parse_duration` reads it
+  size,     ///< "64KiB", as `parse_size` reads it, or a number of bytes
+  list,     ///< ["a", "b"]; outside of TOML a,b
 };
 
 /// One thing that can be configured.
