@@ -322,7 +322,7 @@ bool cursor::skip(std::size_t count) noexcept {
   return count == 0;
 }
 
-msgpack::object_handle cursor::unpack_tree(std::span<const std::byte> value) {
+msgpack::object_handle unpack_tree(std::span<const std::byte> value) {
   // `value` has been walked: its counts are true and its depth is bounded. Texts stay where they
   // are.
   const std::size_t most = value.size();

@@ -29,6 +29,9 @@ inline constexpr std::size_t max_depth = 64;
 /// short, nested deeper than `max_depth`, or no MessagePack.
 std::size_t value_size(std::span<const std::byte> from) noexcept;
 
+/// The library's tree of a value that `value_size` has found well formed. It refers to `value`.
+msgpack::object_handle unpack_tree(std::span<const std::byte> value);
+
 /// Reads one body from front to back. Scalars, strings and bytes are read in place; everything else
 /// goes through msgpack-cxx. (In place because the library's object tree costs more than the rest
 /// of a small call: see README.)
@@ -95,8 +98,6 @@ class cursor {
   bool read_string(std::span<const std::byte>& text) noexcept;
   bool read_bytes(bytes& into);
   bool take(std::size_t count, std::span<const std::byte>& into) noexcept;
-
-  static msgpack::object_handle unpack_tree(std::span<const std::byte> value);
 
   template <class T>
   bool read_other(T& into) {

@@ -25,7 +25,6 @@ inline constexpr std::size_t max_control_payload = std::size_t{4}
 inline constexpr std::size_t max_topics = 4096;
 inline constexpr std::size_t max_addresses = 256;  ///< Data addresses, and with them I/O loops.
 inline constexpr std::size_t max_capabilities = 64;
-inline constexpr std::size_t max_text = 4096;  ///< Bytes of a string.
 
 /// 128 random bits: an incarnation (a process, from its start to its end) or a session.
 using identity = std::array<std::byte, 16>;

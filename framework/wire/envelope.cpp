@@ -135,6 +135,10 @@ result<route> read_route(const message& from) {
   if (!read_names(from.payload, names)) {
     return malformed("route without its five names");
   }
+  if (std::any_of(
+          names.begin(), names.end(), [](const auto& each) { return each.size() > max_text; })) {
+    return malformed("route with a name beyond its limit");
+  }
   auto& [exchange, topic, name_space, version, method] = names;
   return route{load<std::uint32_t>(from.head.data()),
                std::move(exchange),

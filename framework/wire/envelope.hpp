@@ -22,6 +22,9 @@ inline constexpr std::uint8_t protocol_version = 1;
 inline constexpr std::size_t frame_head_size = 8;
 inline constexpr std::size_t message_head_size = 8;
 
+/// Bytes of a name in a route and of a string in a control message; a reader refuses more.
+inline constexpr std::size_t max_text = 4096;
+
 /// Which sockets a frame may travel on: control frames between control threads, data frames between
 /// loops.
 enum class plane : std::uint8_t { control = 0, data = 1 };

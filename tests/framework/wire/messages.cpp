@@ -1,0 +1,461 @@
+#include <mailroom/tests/framework/wire/messages.hpp>
+
+#include <mailroom/framework/wire/body.hpp>
+#include <mailroom/framework/wire/control.hpp>
+#include <mailroom/framework/wire/json.hpp>
+
+#include <algorithm>
+#include <chrono>
+#include <cstdint>
+#include <fstream>
+#include <stdexcept>
+#include <utility>
+
+namespace mailroom::tests {
+namespace {
+
+using wire::kind;
+
+std::string hex(std::span<const std::byte> raw) {
+  constexpr std::string_view digits = "0123456789abcdef";
+  std::string text;
+  for (const std::byte each : raw) {
+    const auto value = static_cast<std::uint8_t>(each);
+    text.append({digits[value >> 4U], digits[value & 15U]});
+  }
+  return text;
+}
+
+std::vector<std::byte> unhex(const std::string& text) {
+  std::vector<std::byte> raw;
+  for (std::size_t i = 0; i + 1 < text.size(); i += 2) {
+    raw.push_back(static_cast<std::byte>(std::stoul(text.substr(i, 2), nullptr, 16)));
+  }
+  return raw;
+}
+
+wire::identity identity(const json& text) {
+  const auto raw = unhex(text.get<std::string>());
+  wire::identity value{};
+  std::copy_n(raw.begin(), std::min(raw.size(), value.size()), value.begin());
+  return value;
+}
+
+json body(std::span<const std::byte> payload) {
+  const auto text = wire::json_from_body(payload);
+  return text ? json::parse(*text) : json();
+}
+
+json topics(const std::vector<wire::topic_home>& from) {
+  json list = json::array();
+  for (const auto& each : from) {
+    list.push_back({{"exchange", each.exchange}, {"topic", each.topic}, {"loop", each.loop}});
+  }
+  return list;
+}
+
+std::vector<wire::topic_home> topics(const json& from) {
+  std::vector<wire::topic_home> list;
+  for (const auto& each : from) {
+    list.push_back({each["exchange"], each["topic"], each["loop"]});
+  }
+  return list;
+}
+
+json loops(const std::vector<wire::loop_state>& from) {
+  json list = json::array();
+  for (const auto& each : from) {
+    list.push_back({{"turns", each.turns}, {"oldest_queued_ms", each.oldest_queued_ms}});
+  }
+  return list;
+}
+
+std::vector<wire::loop_state> loops(const json& from) {
+  std::vector<wire::loop_state> list;
+  for (const auto& each : from) {
+    list.push_back({each["turns"], each["oldest_queued_ms"]});
+  }
+  return list;
+}
+
+error short_fields() {
+  return error(errc::protocol_error, "fixed fields too short");
+}
+
+// What the result of a reader means, if it is one.
+template <class T, class Show>
+result<json> shown(const result<T>& what, const Show& show) {
+  if (!what) {
+    return what.error();
+  }
+  return json(show(*what));
+}
+
+result<json> call_to_json(const wire::message& from) {
+  wire::call_head head;
+  if (!wire::call_head::read(from.head, head)) {
+    return short_fields();
+  }
+  return json{{"kind", from.what == kind::call ? "call" : "cast"},
+              {"id", head.id},
+              {"deadline", head.deadline},
+              {"route", head.route},
+              {"attempt", head.attempt},
+              {"priority", head.priority},
+              {"arguments", body(from.payload)}};
+}
+
+result<json> reply_to_json(const wire::message& from) {
+  std::uint64_t id = 0;
+  if (!wire::id_head::read(from.head, id)) {
+    return short_fields();
+  }
+  return json{{"kind", "reply"}, {"id", id}, {"value", body(from.payload)}};
+}
+
+result<json> failure_to_json(const wire::message& from) {
+  return shown(wire::read_failure(from), [](const wire::failure& what) -> json {
+    return {{"kind", "failure"},
+            {"id", what.id},
+            {"code", static_cast<std::uint16_t>(what.why.code())},
+            {"execution", static_cast<std::uint8_t>(what.why.execution())},
+            {"retry_after_ms", what.why.retry_after().count()},
+            {"type", what.why.type()},
+            {"message", what.why.message()}};
+  });
+}
+
+result<json> data_to_json(const wire::message& from) {
+  switch (from.what) {
+    case kind::call:
+    case kind::cast: return call_to_json(from);
+    case kind::reply: return reply_to_json(from);
+    case kind::failure: return failure_to_json(from);
+    case kind::route:
+      return shown(wire::read_route(from), [](const wire::route& what) -> json {
+        return {{"kind", "route"},
+                {"number", what.number},
+                {"exchange", what.exchange},
+                {"topic", what.topic},
+                {"namespace", what.name_space},
+                {"version", what.version},
+                {"method", what.method}};
+      });
+    case kind::attach:
+      return shown(wire::read_attach(from), [](const wire::attach& what) -> json {
+        return {{"kind", "attach"},
+                {"session", hex(what.session)},
+                {"offset", what.clocks.offset},
+                {"error", what.clocks.error}};
+      });
+    case kind::attached: return json{{"kind", "attached"}};
+    case kind::credit:
+      if (from.head.size() < 16) {
+        return short_fields();
+      }
+      return json{{"kind", "credit"},
+                  {"messages", wire::load<std::uint32_t>(from.head.data())},
+                  {"bytes", wire::load<std::uint64_t>(from.head.data() + 8)}};
+    case kind::chunk:
+      if (from.head.size() < 24) {
+        return short_fields();
+      }
+      return json{{"kind", "chunk"},
+                  {"id", wire::load<std::uint64_t>(from.head.data())},
+                  {"offset", wire::load<std::uint64_t>(from.head.data() + 8)},
+                  {"total", wire::load<std::uint64_t>(from.head.data() + 16)},
+                  {"data", hex(from.payload)}};
+    case kind::bye: return json{{"kind", "bye"}};
+    default: return json{{"kind", "unknown"}, {"type", static_cast<std::uint8_t>(from.what)}};
+  }
+}
+
+json hello_to_json(const wire::hello& what) {
+  return {{"kind", "hello"},
+          {"node", what.node},
+          {"incarnation", hex(what.incarnation)},
+          {"min", what.min},
+          {"max", what.max},
+          {"capabilities", what.capabilities},
+          {"time", what.time}};
+}
+
+json welcome_to_json(const wire::welcome& what) {
+  return {{"kind", "welcome"},
+          {"version", what.version},
+          {"node", what.node},
+          {"incarnation", hex(what.incarnation)},
+          {"session", hex(what.session)},
+          {"echo", what.echo},
+          {"received", what.received},
+          {"sent", what.sent},
+          {"heartbeat_ms", what.heartbeat_ms},
+          {"dead_after_ms", what.dead_after_ms},
+          {"max_frame", what.max_frame},
+          {"max_body", what.max_body},
+          {"in_flight", what.in_flight},
+          {"data", what.data},
+          {"topics", topics(what.topics)}};
+}
+
+json reject_to_json(const wire::reject& what) {
+  return {{"kind", "reject"},
+          {"code", what.code},
+          {"reason", what.reason},
+          {"min", what.min},
+          {"max", what.max},
+          {"retry_after_ms", what.retry_after_ms}};
+}
+
+json ping_to_json(const wire::ping& what) {
+  return {{"kind", "ping"},
+          {"time", what.time},
+          {"offset", what.clocks.offset},
+          {"error", what.clocks.error},
+          {"loops", loops(what.loops)}};
+}
+
+json pong_to_json(const wire::pong& what) {
+  return {{"kind", "pong"},
+          {"echo", what.echo},
+          {"received", what.received},
+          {"sent", what.sent},
+          {"loops", loops(what.loops)},
+          {"draining", what.draining}};
+}
+
+json admin_reply_to_json(const wire::admin_reply& what) {
+  json shown{
+      {"kind", "admin_reply"}, {"id", what.id}, {"code", static_cast<std::uint16_t>(what.code)}};
+  if (what.code == errc::ok) {
+    shown["value"] = body(what.value);
+  } else {
+    shown["message"] = what.message;
+  }
+  return shown;
+}
+
+result<json> control_to_json(const wire::message& from) {
+  switch (from.what) {
+    case kind::hello: return shown(wire::read_hello(from), hello_to_json);
+    case kind::welcome: return shown(wire::read_welcome(from), welcome_to_json);
+    case kind::reject: return shown(wire::read_reject(from), reject_to_json);
+    case kind::ping: return shown(wire::read_ping(from), ping_to_json);
+    case kind::pong: return shown(wire::read_pong(from), pong_to_json);
+    case kind::announce:
+      return shown(wire::read_announce(from), [](const wire::announce& what) -> json {
+        return {{"kind", "announce"}, {"topics", topics(what.topics)}};
+      });
+    case kind::goaway:
+      return shown(wire::read_goaway(from), [](const wire::goaway& what) -> json {
+        return {{"kind", "goaway"}, {"reason", what.reason}, {"deadline_ms", what.deadline_ms}};
+      });
+    case kind::admin:
+      return shown(wire::read_admin(from), [](const wire::admin& what) -> json {
+        return {{"kind", "admin"},
+                {"id", what.id},
+                {"verb", what.verb},
+                {"arguments", body(what.arguments)}};
+      });
+    case kind::admin_reply: return shown(wire::read_admin_reply(from), admin_reply_to_json);
+    case kind::cancel:
+      return shown(wire::read_cancel(from), [](std::uint64_t id) -> json {
+        return {{"kind", "cancel"}, {"id", id}};
+      });
+    case kind::bye: return json{{"kind", "bye"}};
+    default: return json{{"kind", "unknown"}, {"type", static_cast<std::uint8_t>(from.what)}};
+  }
+}
+
+void write_call(wire::batch& into, const json& what) {
+  wire::call_head head;
+  head.id = what["id"];
+  head.deadline = what["deadline"];
+  head.route = what["route"];
+  head.attempt = what["attempt"];
+  head.priority = what["priority"];
+  head.write(into.begin(what["kind"] == "call" ? kind::call : kind::cast, wire::call_head::size));
+  into.bytes().append(wire::arguments_from_json(what["arguments"].dump()).value().bytes());
+  into.finish();
+}
+
+void write_reserved(wire::batch& into, const json& what) {
+  if (what["kind"] == "credit") {
+    std::byte* head = into.begin(kind::credit, 16);
+    wire::store<std::uint32_t>(head, what["messages"]);
+    wire::store<std::uint32_t>(head + 4, 0);
+    wire::store<std::uint64_t>(head + 8, what["bytes"]);
+  } else {
+    std::byte* head = into.begin(kind::chunk, 24);
+    wire::store<std::uint64_t>(head, what["id"]);
+    wire::store<std::uint64_t>(head + 8, what["offset"]);
+    wire::store<std::uint64_t>(head + 16, what["total"]);
+    into.bytes().append(unhex(what["data"]));
+  }
+  into.finish();
+}
+
+void write_data(wire::batch& into, const json& what) {
+  const std::string name = what["kind"];
+  if (name == "call" || name == "cast") {
+    write_call(into, what);
+  } else if (name == "reply") {
+    wire::store<std::uint64_t>(into.begin(kind::reply, wire::id_head::size), what["id"]);
+    into.bytes().append(wire::value_from_json(what["value"].dump()).value().bytes());
+    into.finish();
+  } else if (name == "failure") {
+    const error why(static_cast<errc>(what["code"].get<std::uint16_t>()),
+                    static_cast<execution>(what["execution"].get<std::uint8_t>()),
+                    what["message"].get<std::string>(),
+                    what["type"].get<std::string>());
+    wire::write_failure(
+        into,
+        what["id"],
+        why.with_retry_after(std::chrono::milliseconds(what["retry_after_ms"].get<int>())));
+  } else if (name == "route") {
+    wire::write_route(into,
+                      {what["number"],
+                       what["exchange"],
+                       what["topic"],
+                       what["namespace"],
+                       what["version"],
+                       what["method"]});
+  } else if (name == "attach") {
+    wire::write_attach(into, {identity(what["session"]), {what["offset"], what["error"]}});
+  } else if (name == "attached" || name == "bye") {
+    into.begin(name == "bye" ? kind::bye : kind::attached, 0);
+    into.finish();
+  } else {
+    write_reserved(into, what);
+  }
+}
+
+void write_welcome(wire::batch& into, const json& what) {
+  wire::welcome out;
+  out.version = what["version"];
+  out.node = what["node"];
+  out.incarnation = identity(what["incarnation"]);
+  out.session = identity(what["session"]);
+  out.echo = what["echo"];
+  out.received = what["received"];
+  out.sent = what["sent"];
+  out.heartbeat_ms = what["heartbeat_ms"];
+  out.dead_after_ms = what["dead_after_ms"];
+  out.max_frame = what["max_frame"];
+  out.max_body = what["max_body"];
+  out.in_flight = what["in_flight"];
+  out.data = what["data"].get<std::vector<std::string>>();
+  out.topics = topics(what["topics"]);
+  wire::write_welcome(into, out);
+}
+
+void write_admin(wire::batch& into, const json& what) {
+  if (what["kind"] == "admin") {
+    const auto arguments = wire::value_from_json(what["arguments"].dump());
+    wire::write_admin(into, {what["id"], what["verb"], arguments.value().bytes()});
+    return;
+  }
+  const auto code = static_cast<errc>(what["code"].get<std::uint16_t>());
+  const auto value = wire::value_from_json(what.value("value", json()).dump());
+  wire::write_admin_reply(into,
+                          {what["id"], code, value.value().bytes(), what.value("message", "")});
+}
+
+void write_control(wire::batch& into, const json& what) {
+  const std::string name = what["kind"];
+  if (name == "hello") {
+    wire::write_hello(into,
+                      {what["node"],
+                       identity(what["incarnation"]),
+                       what["min"],
+                       what["max"],
+                       what["capabilities"].get<std::vector<std::string>>(),
+                       what["time"]});
+  } else if (name == "welcome") {
+    write_welcome(into, what);
+  } else if (name == "reject") {
+    wire::write_reject(
+        into, {what["code"], what["reason"], what["min"], what["max"], what["retry_after_ms"]});
+  } else if (name == "ping") {
+    wire::write_ping(into, {what["time"], {what["offset"], what["error"]}, loops(what["loops"])});
+  } else if (name == "pong") {
+    wire::write_pong(
+        into,
+        {what["echo"], what["received"], what["sent"], loops(what["loops"]), what["draining"]});
+  } else if (name == "announce") {
+    wire::write_announce(into, {topics(what["topics"])});
+  } else if (name == "goaway") {
+    wire::write_goaway(into, {what["reason"], what["deadline_ms"]});
+  } else if (name == "admin" || name == "admin_reply") {
+    write_admin(into, what);
+  } else if (name == "cancel") {
+    wire::write_cancel(into, what["id"]);
+  } else if (name == "bye") {
+    wire::write_bye(into);
+  } else {
+    throw std::invalid_argument("no message is called " + name);
+  }
+}
+
+}  // namespace
+
+result<json> frame_to_json(std::span<const std::byte> frame) {
+  const bool data = frame.size() > 3 && frame[3] == std::byte{1};
+  auto messages = wire::reader::open(frame, data ? wire::plane::data : wire::plane::control);
+  if (!messages) {
+    return messages.error();
+  }
+  json list = json::array();
+  wire::message each;
+  while (true) {
+    const auto more = messages->next(each);
+    if (!more) {
+      return more.error();
+    }
+    if (!*more) {
+      return json{{"plane", data ? "data" : "control"}, {"messages", std::move(list)}};
+    }
+    auto meaning = data ? data_to_json(each) : control_to_json(each);
+    if (!meaning) {
+      return meaning.error();
+    }
+    list.push_back(*std::move(meaning));
+  }
+}
+
+wire::buffer frame_from_json(const json& what) {
+  const bool data = what["plane"] == "data";
+  wire::batch frame(data ? wire::plane::data : wire::plane::control);
+  for (const json& each : what["messages"]) {
+    data ? write_data(frame, each) : write_control(frame, each);
+  }
+  return frame.take();
+}
+
+std::vector<vector> read_vectors(const std::string& path) {
+  std::ifstream file(path);
+  if (!file) {
+    throw std::invalid_argument("cannot read " + path);
+  }
+  std::vector<vector> all;
+  for (std::string line; std::getline(file, line);) {
+    if (line.empty() || line.front() == '#') {
+      continue;
+    }
+    const auto colon = line.find(':');
+    const auto key = line.substr(0, colon);
+    const auto value = line.size() > colon + 2 ? line.substr(colon + 2) : std::string();
+    if (key == "vector") {
+      all.push_back({value, {}, {}, false});
+    } else if (key == "hex") {
+      all.back().frame = unhex(value);
+    } else if (key == "json") {
+      all.back().meaning = json::parse(value);
+    } else if (key == "only") {
+      all.back().decode_only = true;
+    }
+  }
+  return all;
+}
+
+}  // namespace mailroom::tests
