@@ -134,6 +134,9 @@ bool activation::turn() noexcept {
   }
   obey();
   caller::end_of_turn();
+  if (quiet()) {
+    runner_.quiet();
+  }
   if (arrived_ != nullptr || may_start()) {
     return true;
   }
@@ -143,7 +146,7 @@ bool activation::turn() noexcept {
 }
 
 void activation::accept(call_batch& arrived) noexcept {
-  if (phase_ != phase::open) {
+  if (seen_.load(std::memory_order_relaxed) != phase::open) {
     arrived.refuse_newest(0, stopping());
     delete &arrived;
     return;
@@ -185,7 +188,9 @@ void activation::start_next(time_point& now) noexcept {
     } else {
       counters_.started.store(counters_.started.load(std::memory_order_relaxed) + 1,
                               std::memory_order_relaxed);
+      flow_begins();
       call.what->start(object_.get(), std::move(started), call.arguments, batch.frame());
+      flow_ends();
     }
   }
   now = runner_.now();
@@ -218,12 +223,12 @@ void activation::end() noexcept {
 
 void activation::obey() noexcept {
   const phase wanted = wanted_.load(std::memory_order_acquire);
-  if (wanted == phase_) {
+  if (wanted == seen_.load(std::memory_order_relaxed)) {
     return;
   }
-  phase_ = wanted;
+  seen_.store(wanted, std::memory_order_release);
   refuse_queue();
-  if (phase_ == phase::ended) {
+  if (wanted == phase::ended) {
     cancel_waiting();
   }
 }

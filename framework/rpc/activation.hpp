@@ -71,6 +71,9 @@ class runner {
   virtual void cancel(executors::timer& t) noexcept = 0;
   virtual time_point now() const noexcept = 0;
 
+  /// After `stop` or `end`: nothing runs any more and nothing is queued. May be called more than once.
+  virtual void quiet() noexcept = 0;
+
  protected:
   ~runner() = default;
 };
@@ -120,6 +123,11 @@ class activation final : public async::home {
   /// @threadsafe
   void end() noexcept;
 
+  /// It is stopped or ended, and nothing of it runs or waits. @threadsafe
+  bool quiet() const noexcept {
+    return seen_.load(std::memory_order_acquire) != phase::open && running() == 0;
+  }
+
   /// Calls started and not ended. @threadsafe
   std::size_t running() const noexcept { return running_.load(std::memory_order_acquire); }
   /// Calls that wait to be started. @threadsafe
@@ -158,7 +166,7 @@ class activation final : public async::home {
   std::atomic<std::size_t> queued_{0};   // Written on turns only.
   std::atomic<std::size_t> running_{0};  // Written on turns only.
   std::atomic<phase> wanted_{phase::open};
-  phase phase_ = phase::open;
+  std::atomic<phase> seen_{phase::open};  // Written on turns only.
 
   std::shared_ptr<const endpoint_definition> definition_;
   std::shared_ptr<void> object_;

@@ -4,6 +4,7 @@
 #include <mailroom/framework/rpc/activation.hpp>
 #include <mailroom/framework/rpc/incoming.hpp>
 #include <mailroom/framework/rpc/method.hpp>
+#include <mailroom/framework/wire/clock_estimate.hpp>
 
 #include <algorithm>
 #include <string>
@@ -152,7 +153,8 @@ class inbound_session final : public link_observer, private executors::timer {
       return error(errc::protocol_error, "attach to a session that is not open");
     }
     session_ = what->session;
-    clocks_ = what->clocks;
+    clocks_ = known->relation;
+    clocks_->set(what->clocks);
     attached_ = true;
     server_.peers_.fetch_add(1, std::memory_order_relaxed);
     from_->open(*link_, known->node);
@@ -257,13 +259,7 @@ class inbound_session final : public link_observer, private executors::timer {
     if (theirs == wire::call_head::no_deadline) {
       return deadline::none();
     }
-    // In the caller's favour by the error of the measurement: better late than refused while it still waits.
-    const std::int64_t shift = clocks_.offset + clocks_.error;
-    std::int64_t ours = 0;
-    if (__builtin_add_overflow(theirs, shift, &ours)) {
-      return deadline::none();
-    }
-    return deadline(time_point(duration(ours)));
+    return deadline(time_point(duration(wire::receiver_deadline(theirs, clocks_->get()))));
   }
 
   void reject(std::string_view why) noexcept {
@@ -279,7 +275,7 @@ class inbound_session final : public link_observer, private executors::timer {
   ref<caller> from_;
   bool attached_ = false;
   session_id session_{};
-  wire::clock_relation clocks_;
+  std::shared_ptr<session_table::clocks> clocks_;
   std::vector<resolved> routes_;
 };
 

@@ -3,24 +3,40 @@
 #include <mailroom/framework/wire/envelope.hpp>
 
 #include <array>
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <mutex>
 #include <optional>
 #include <string>
 
 namespace mailroom::rpc {
 
-using session_id = std::array<std::byte, 16>;
+using session_id = std::array<std::byte, 16>;  // wire::identity of a session.
 
 /// Sessions that the control plane has opened and data links may attach to. What both planes share about a peer.
 /// @threadsafe
 class session_table {
  public:
+  /// From the peer's clock to ours, as the peer last measured it. Read for every frame, written with heartbeats.
+  struct clocks {
+    std::atomic<std::int64_t> offset{0};
+    std::atomic<std::int64_t> error{0};
+
+    void set(const wire::clock_relation& to) noexcept {
+      offset.store(to.offset, std::memory_order_relaxed);
+      error.store(to.error, std::memory_order_relaxed);
+    }
+    wire::clock_relation get() const noexcept {
+      return {offset.load(std::memory_order_relaxed), error.load(std::memory_order_relaxed)};
+    }
+  };
+
   struct session {
-    std::string node;               ///< The peer, as it calls itself.
-    wire::clock_relation clocks;    ///< From the peer's clock to ours, as the peer last measured.
+    std::string node;  ///< The peer, as it calls itself.
+    std::shared_ptr<clocks> relation = std::make_shared<clocks>();
   };
 
   void open(const session_id& id, session what) {

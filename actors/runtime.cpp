@@ -1,0 +1,138 @@
+#include <mailroom/actors/endpoint_actor.hpp>
+#include <mailroom/actors/runtime.hpp>
+#include <mailroom/actors/scheduler.hpp>
+#include <mailroom/framework/rpc/method.hpp>
+
+#include <caf/actor.hpp>
+#include <caf/actor_cast.hpp>
+#include <caf/actor_system.hpp>
+#include <caf/actor_system_config.hpp>
+#include <caf/send.hpp>
+
+#include <algorithm>
+#include <atomic>
+#include <map>
+#include <mutex>
+#include <shared_mutex>
+#include <utility>
+
+namespace mailroom::actors {
+namespace {
+
+// Which scheduler an executor works for, so that an item needs no wrapper that says so.
+class schedulers {
+ public:
+  void add(executors::executor& on, scheduler& of) {
+    const std::unique_lock lock(mutex_);
+    known_[&on] = &of;
+  }
+  void remove(executors::executor& on) {
+    const std::unique_lock lock(mutex_);
+    known_.erase(&on);
+  }
+  scheduler& of(executors::executor& on) {
+    const std::shared_lock lock(mutex_);
+    return *known_.at(&on);
+  }
+
+ private:
+  std::shared_mutex mutex_;
+  std::map<executors::executor*, scheduler*> known_;  // Guarded by mutex_.
+};
+
+schedulers& all_schedulers() {
+  static schedulers all;
+  return all;
+}
+
+class held_endpoint final : public endpoint {
+ public:
+  explicit held_endpoint(caf::actor held)
+      : held_(std::move(held)),
+        actor_(*caf::actor_cast<endpoint_actor*>(held_)) {}
+  ~held_endpoint() override { caf::anon_send_exit(held_, caf::exit_reason::user_shutdown); }
+
+  rpc::activation& activation() noexcept override { return actor_.activation(); }
+  executors::executor& home() noexcept override { return actor_.home(); }
+
+ private:
+  caf::actor held_;
+  endpoint_actor& actor_;
+};
+
+}  // namespace
+
+class runtime::impl {
+ public:
+  impl(executors::executor& usual, std::function<void()> quiet)
+      : usual_(usual),
+        quiet_(std::move(quiet)) {
+    config_.module_factories.emplace_back(
+        [this](caf::actor_system& system) -> caf::actor_system::module* {
+          auto* made = new scheduler(system, usual_);
+          all_schedulers().add(usual_, *made);
+          scheduler_ = made;
+          return made;
+        });
+    system_ = std::make_unique<caf::actor_system>(config_);
+    // What is left is told to exit by its owner; waiting for it here could wait for ever.
+    system_->await_actors_before_shutdown(false);
+  }
+  ~impl() {
+    system_.reset();
+    all_schedulers().remove(usual_);
+  }
+
+  caf::actor_system& system() noexcept { return *system_; }
+  scheduler& units() noexcept { return *scheduler_; }
+  const std::function<void()>& quiet() const noexcept { return quiet_; }
+
+  executors::affinity next_worker(const executors::executor& on) noexcept {
+    return executors::affinity::worker(static_cast<std::uint32_t>(
+        next_worker_.fetch_add(1, std::memory_order_relaxed) % std::max<std::size_t>(on.workers(), 1)));
+  }
+
+ private:
+  executors::executor& usual_;
+  const std::function<void()> quiet_;
+  caf::actor_system_config config_;
+  scheduler* scheduler_ = nullptr;  // Owned by system_.
+  std::unique_ptr<caf::actor_system> system_;
+  std::atomic<std::size_t> next_worker_{0};
+};
+
+executors::verdict runtime::run_turn(void* item, executors::executor& where) noexcept {
+  auto& runnable = *static_cast<caf::resumable*>(item);
+  if (runnable.subtype() != caf::resumable::io_actor) {
+    return all_schedulers().of(where).run(runnable);
+  }
+  if (runnable.resume(nullptr, 1) == caf::resumable::resume_later) {
+    return executors::verdict::again;
+  }
+  caf::intrusive_ptr_release(&runnable);
+  return executors::verdict::done;
+}
+
+runtime::runtime(executors::executor& usual, std::function<void()> quiet)
+    : impl_(std::make_unique<impl>(usual, std::move(quiet))) {}
+
+runtime::~runtime() = default;
+
+std::unique_ptr<endpoint> runtime::spawn(std::shared_ptr<const rpc::endpoint_definition> what,
+                                         std::shared_ptr<void> object,
+                                         std::string topic,
+                                         rpc::connector& calls_out,
+                                         executors::executor& home,
+                                         platform& host) {
+  const bool uses_fibers =
+      std::any_of(what->methods.begin(), what->methods.end(), [](const auto& each) {
+        return each->how() == async::style::suspending;
+      });
+  const auto worker = uses_fibers ? impl_->next_worker(home) : executors::affinity::anywhere();
+  auto spawned = impl_->system().spawn<endpoint_actor, caf::hidden>(
+      endpoint_actor::making{std::move(what), std::move(object), std::move(topic), calls_out, home,
+                             worker, host, impl_->units(), impl_->quiet()});
+  return std::make_unique<held_endpoint>(std::move(spawned));
+}
+
+}  // namespace mailroom::actors

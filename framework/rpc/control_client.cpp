@@ -1,0 +1,325 @@
+#include <mailroom/framework/rpc/control_client.hpp>
+
+#include <mailroom/framework/observability/log.hpp>
+
+#include <algorithm>
+#include <array>
+#include <utility>
+
+namespace mailroom::rpc {
+namespace {
+
+std::int64_t nanoseconds(time_point at) noexcept { return at.time_since_epoch().count(); }
+
+}  // namespace
+
+control_client::control_client(executors::event_loop& loop,
+                               platform& host,
+                               transport& over,
+                               connector& calls,
+                               options with)
+    : loop_(loop),
+      host_(host),
+      over_(over),
+      calls_(calls),
+      options_(std::move(with)),
+      alarm_(loop, [this] { on_alarm(); }),
+      pause_(options_.first_pause) {}
+
+control_client::~control_client() { close(); }
+
+void control_client::start() { dial(); }
+
+void control_client::close() noexcept {
+  if (phase_ == phase::closed) {
+    return;
+  }
+  phase_ = phase::closed;
+  alarm_.off();
+  if (link_ != nullptr) {
+    wire::write_bye(writer_->pending());
+    writer_->flush();
+    std::exchange(link_, nullptr)->close(true);
+  }
+  const error why(errc::cancelled, "this node is stopping");
+  for (auto& [id, tell] : std::exchange(asked_, {})) {
+    tell(why);
+  }
+  for (auto& [time, tell] : std::exchange(pings_, {})) {
+    tell(why);
+  }
+}
+
+void control_client::dial() {
+  phase_ = phase::dialling;
+  ++epoch_;
+  writer_ = std::make_unique<link_writer>(loop_, wire::plane::control);
+  auto dialled = over_.dial(loop_, options_.address, *this);
+  if (!dialled) {
+    end(dialled.error());
+    return;
+  }
+  link_ = *dialled;
+}
+
+void control_client::on_open(link& on) noexcept {
+  phase_ = phase::greeting;
+  heard_ = host_.now();
+  wire::hello hello;
+  hello.node = options_.node;
+  hello.incarnation = options_.incarnation;
+  hello.time = nanoseconds(host_.now());
+  wire::write_hello(writer_->pending(), hello);
+  writer_->open(on);
+  alarm_.set(heard_ + options_.hello_timeout);
+}
+
+void control_client::on_writable(link&) noexcept { writer_->on_writable(); }
+
+void control_client::on_closed(link&, const error& why) noexcept {
+  link_ = nullptr;
+  end(why);
+}
+
+void control_client::on_frame(link&, wire::frame received) noexcept {
+  heard_ = host_.now();
+  if (const auto good = read(received); !good) {
+    end(good.error());
+  }
+}
+
+result<void> control_client::read(const wire::frame& received) {
+  auto messages = wire::reader::open(received.bytes(), wire::plane::control);
+  if (!messages) {
+    return messages.error();
+  }
+  wire::message each;
+  for (;;) {
+    const auto more = messages->next(each);
+    if (!more) {
+      return more.error();
+    }
+    if (!*more || link_ == nullptr) {
+      return {};
+    }
+    if (const auto good = on_message(each, received); !good) {
+      return good;
+    }
+  }
+}
+
+result<void> control_client::on_message(const wire::message& each, const wire::frame& whole) {
+  switch (each.what) {
+    case wire::kind::welcome: {
+      auto agreed = wire::read_welcome(each);
+      if (!agreed) {
+        return agreed.error();
+      }
+      if (phase_ != phase::greeting) {
+        return error(errc::protocol_error, "welcome out of turn");
+      }
+      if (agreed->data.empty()) {
+        return error(errc::protocol_error, "welcome without a data address");
+      }
+      on_welcome(*std::move(agreed));
+      return {};
+    }
+    case wire::kind::reject: {
+      const auto refused = wire::read_reject(each);
+      if (!refused) {
+        return refused.error();
+      }
+      return error(static_cast<errc>(refused->code), "refused: " + refused->reason);
+    }
+    case wire::kind::pong: {
+      const auto received = wire::read_pong(each);
+      if (!received) {
+        return received.error();
+      }
+      on_pong(*received);
+      return {};
+    }
+    case wire::kind::announce: {
+      auto served = wire::read_announce(each);
+      if (!served) {
+        return served.error();
+      }
+      calls_.loop().post([this, address = options_.address, topics = std::move(served->topics)] {
+        calls_.update_topics(address, topics);
+      });
+      return {};
+    }
+    case wire::kind::goaway:
+      // What is in flight goes on; nothing new is sent.
+      calls_.loop().post([this, address = options_.address] { calls_.update_topics(address, {}); });
+      return {};
+    case wire::kind::admin_reply: {
+      const auto reply = wire::read_admin_reply(each);
+      if (!reply) {
+        return reply.error();
+      }
+      if (const auto at = asked_.find(reply->id); at != asked_.end()) {
+        const auto tell = std::move(at->second);
+        asked_.erase(at);
+        if (reply->code == errc::ok) {
+          tell(bytes(whole, reply->value));
+        } else {
+          tell(error(reply->code, reply->message));
+        }
+      }
+      return {};
+    }
+    case wire::kind::bye: return error(errc::lost, "the peer said good-bye");
+    default: return {};  // A newer peer's; PROTOCOL.md says to skip it.
+  }
+}
+
+void control_client::on_welcome(wire::welcome agreed) {
+  phase_ = phase::attaching;
+  heartbeat_ = std::chrono::milliseconds(std::max<std::uint32_t>(agreed.heartbeat_ms, 1));
+  dead_after_ = std::chrono::milliseconds(std::max(agreed.dead_after_ms, agreed.heartbeat_ms));
+  const auto now = nanoseconds(host_.now());
+  clocks_ = {};
+  clocks_.feed(agreed.echo, agreed.received, agreed.sent, now);
+
+  connector::session_info info;
+  info.address = options_.address;
+  info.node = std::move(agreed.node);
+  info.data_address = std::move(agreed.data.front());
+  info.session = agreed.session;
+  info.clocks = clocks_.at(now).value_or(wire::clock_relation{});
+  info.in_flight = agreed.in_flight;
+  info.max_body = std::min<std::size_t>(agreed.max_body, options_.max_body);
+  info.topics = std::move(agreed.topics);
+  calls_.loop().post([this, epoch = epoch_, info = std::move(info)]() mutable {
+    calls_.open_session(
+        over_, std::move(info), [this, epoch](const std::string& address, const error* ended) {
+          calls_.settled(address, ended);
+          loop_.post([this, epoch, why = ended != nullptr ? std::optional(*ended) : std::nullopt] {
+            session_changed(epoch, why ? &*why : nullptr);
+          });
+        });
+  });
+  alarm_.set(host_.now() + heartbeat_);
+}
+
+void control_client::session_changed(std::uint64_t epoch, const error* ended) {
+  if (epoch != epoch_ || phase_ == phase::closed) {
+    return;
+  }
+  if (ended != nullptr) {
+    end(*ended);
+    return;
+  }
+  phase_ = phase::up;
+  pause_ = options_.first_pause;
+  complained_ = false;
+  log::info("connected", {{"address", options_.address}});
+}
+
+void control_client::on_alarm() {
+  const time_point now = host_.now();
+  switch (phase_) {
+    case phase::resting: dial(); return;
+    case phase::greeting: end(error(errc::unreachable, "no answer to hello")); return;
+    case phase::attaching:
+    case phase::up:
+      if (now - heard_ >= dead_after_) {
+        const auto silent = std::chrono::duration_cast<std::chrono::milliseconds>(now - heard_);
+        end(error(errc::lost,
+                  "no heartbeat of " + options_.address + " for " +
+                      std::to_string(silent.count()) + " ms"));
+        return;
+      }
+      beat();
+      // At the moment of death at the latest, to be no later with the bad news than promised.
+      alarm_.set(std::min(now + heartbeat_, heard_ + dead_after_));
+      return;
+    default: return;
+  }
+}
+
+void control_client::beat() {
+  const auto now = nanoseconds(host_.now());
+  wire::ping what;
+  what.time = now;
+  what.clocks = clocks_.at(now).value_or(wire::clock_relation{});
+  wire::write_ping(writer_->pending(), what);
+  writer_->written();
+}
+
+void control_client::on_pong(const wire::pong& received) {
+  const auto now = nanoseconds(host_.now());
+  clocks_.feed(received.echo, received.received, received.sent, now);
+  if (const auto at = pings_.find(received.echo); at != pings_.end()) {
+    const auto tell = std::move(at->second);
+    pings_.erase(at);
+    tell(duration(now - received.echo));
+  }
+}
+
+void control_client::ping(round_trip tell) {
+  if (phase_ != phase::up && phase_ != phase::attaching) {
+    tell(error(errc::unreachable, options_.address + " is not connected"));
+    return;
+  }
+  const auto now = nanoseconds(host_.now());
+  pings_.insert_or_assign(now, std::move(tell));
+  wire::ping what;
+  what.time = now;
+  what.clocks = clocks_.at(now).value_or(wire::clock_relation{});
+  wire::write_ping(writer_->pending(), what);
+  writer_->flush();
+}
+
+void control_client::admin(std::string verb, std::span<const std::byte> arguments, answer tell) {
+  if (phase_ != phase::up && phase_ != phase::attaching) {
+    tell(error(errc::unreachable, options_.address + " is not connected"));
+    return;
+  }
+  const std::uint64_t id = next_admin_++;
+  asked_.emplace(id, std::move(tell));
+  wire::write_admin(writer_->pending(), {id, std::move(verb), arguments});
+  writer_->flush();
+}
+
+void control_client::end(const error& why) {
+  if (phase_ == phase::closed || phase_ == phase::resting) {
+    return;
+  }
+  if (!complained_) {
+    complained_ = true;
+    log::warn("disconnected", {{"address", options_.address}, {"reason", why.to_string()}});
+  }
+  if (link_ != nullptr) {
+    std::exchange(link_, nullptr)->close(false);
+  }
+  for (auto& [id, tell] : std::exchange(asked_, {})) {
+    tell(why);
+  }
+  for (auto& [time, tell] : std::exchange(pings_, {})) {
+    tell(why);
+  }
+  calls_.loop().post([this, address = options_.address, why] {
+    calls_.settled(address, &why);
+    calls_.close_session(
+        address,
+        error(errc::lost, execution::may_have_run, "the connection to " + address + " ended: " + std::string(why.message())));
+  });
+  rest();
+}
+
+void control_client::rest() {
+  phase_ = phase::resting;
+  ++epoch_;
+  // Full jitter over the second half: many clients of one server that restarted do not come back together.
+  std::array<std::byte, 2> dice{};
+  host_.random(dice);
+  const auto share = static_cast<double>(wire::load<std::uint16_t>(dice.data())) / 65'536.0;
+  const auto pause = duration(static_cast<duration::rep>(
+      static_cast<double>(pause_.count()) * (0.5 + share / 2)));
+  pause_ = std::min(pause_ * 2, options_.longest_pause);
+  alarm_.set(host_.now() + pause);
+}
+
+}  // namespace mailroom::rpc

@@ -1,0 +1,90 @@
+#pragma once
+
+#include <mailroom/framework/base/platform.hpp>
+#include <mailroom/framework/rpc/connector.hpp>
+#include <mailroom/framework/rpc/link_writer.hpp>
+#include <mailroom/framework/rpc/loop_alarm.hpp>
+#include <mailroom/framework/rpc/transport.hpp>
+#include <mailroom/framework/wire/bytes.hpp>
+#include <mailroom/framework/wire/clock_estimate.hpp>
+#include <mailroom/framework/wire/control.hpp>
+
+#include <functional>
+#include <map>
+#include <string>
+
+namespace mailroom::rpc {
+
+/// One node that we call, by its published address: connects, says hello, keeps the session alive with heartbeats, and begins
+/// anew after a growing pause when it ends. Lives on the control thread; what concerns calls it posts to the connector's loop.
+class control_client final : public link_observer {
+ public:
+  struct options {
+    std::string address;
+    std::string node;                 ///< Ours.
+    wire::identity incarnation{};     ///< Ours.
+    std::size_t max_body = std::size_t{32} << 20U;
+    duration first_pause = std::chrono::milliseconds(50);   ///< Before the first new attempt; doubled with
+    duration longest_pause = std::chrono::seconds(5);       ///< each failure up to this, jittered by half.
+    duration hello_timeout = std::chrono::seconds(2);
+  };
+
+  control_client(executors::event_loop& loop,
+                 platform& host,
+                 transport& over,
+                 connector& calls,
+                 options with);
+  ~control_client();
+
+  void start();
+  void close() noexcept;
+
+  /// Asks the peer something; the answer comes on the control thread. `unreachable` if there is no session now.
+  using answer = std::function<void(result<bytes>)>;
+  void admin(std::string verb, std::span<const std::byte> arguments, answer tell);
+
+  /// Sends a heartbeat at once; tells its round trip.
+  using round_trip = std::function<void(result<duration>)>;
+  void ping(round_trip tell);
+
+ private:
+  enum class phase : std::uint8_t { resting, dialling, greeting, attaching, up, closed };
+
+  void on_open(link& on) noexcept override;
+  void on_frame(link& on, wire::frame received) noexcept override;
+  void on_writable(link& on) noexcept override;
+  void on_closed(link& on, const error& why) noexcept override;
+
+  void dial();
+  result<void> read(const wire::frame& received);
+  result<void> on_message(const wire::message& each, const wire::frame& whole);
+  void on_welcome(wire::welcome agreed);
+  void on_pong(const wire::pong& received);
+  void session_changed(std::uint64_t epoch, const error* ended);
+  void beat();
+  void end(const error& why);
+  void rest();
+  void on_alarm();
+
+  executors::event_loop& loop_;
+  platform& host_;
+  transport& over_;
+  connector& calls_;
+  const options options_;
+  phase phase_ = phase::resting;
+  link* link_ = nullptr;
+  std::unique_ptr<link_writer> writer_;
+  loop_alarm alarm_;
+  duration pause_;
+  std::uint64_t epoch_ = 0;  // Of the session; tells late news of an older one.
+  time_point heard_;
+  duration heartbeat_ = std::chrono::seconds(1);
+  duration dead_after_ = std::chrono::seconds(3);
+  wire::clock_estimate clocks_;
+  std::uint64_t next_admin_ = 1;
+  std::map<std::uint64_t, answer> asked_;
+  std::map<std::int64_t, round_trip> pings_;  // By the time they carry.
+  bool complained_ = false;
+};
+
+}  // namespace mailroom::rpc

@@ -1,0 +1,80 @@
+#pragma once
+
+#include <mailroom/framework/base/platform.hpp>
+#include <mailroom/framework/rpc/loop_alarm.hpp>
+#include <mailroom/framework/rpc/session_table.hpp>
+#include <mailroom/framework/rpc/transport.hpp>
+#include <mailroom/framework/wire/control.hpp>
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace mailroom::rpc {
+
+/// The published address of a node: answers hello, heartbeats and what operators ask. Lives on the control thread, which runs
+/// no handlers, so it answers while every executor is stuck.
+class control_server final : public acceptor {
+ public:
+  /// Answers one verb: a MessagePack value. Called on the control thread; must not block.
+  using verb = std::function<result<wire::buffer>(std::span<const std::byte> arguments)>;
+
+  struct identity {
+    std::string node;
+    wire::identity incarnation{};
+    duration heartbeat = std::chrono::seconds(1);
+    std::uint64_t max_frame = 0;
+    std::uint64_t max_body = 0;
+    std::uint32_t in_flight = 0;
+  };
+
+  /// `ended` is called when a session is over, so that its data link can be closed.
+  control_server(executors::event_loop& loop,
+                 platform& host,
+                 session_table& sessions,
+                 identity self,
+                 std::function<void(const session_id&)> ended);
+  ~control_server();
+
+  link_observer* on_accept(link& opened) noexcept override;
+
+  void add_verb(std::string name, verb how) { verbs_.insert_or_assign(std::move(name), std::move(how)); }
+
+  /// Where data links go, by the scheme that the peer came over: one address for each loop.
+  void set_data(std::vector<std::string> addresses) { data_ = std::move(addresses); }
+
+  /// What is served from now on; told to all peers.
+  void set_topics(std::vector<wire::topic_home> topics);
+
+  /// Tells all peers that no new calls are welcome.
+  void go_away(const std::string& reason, duration until);
+
+  /// Says good-bye and closes all links.
+  void close() noexcept;
+
+ private:
+  class session;
+  friend class session;
+
+  void gone(session& ended) noexcept;
+  void look_for_dead();
+  void watch(time_point silent_at) noexcept;
+  wire::identity random_identity();
+
+  executors::event_loop& loop_;
+  platform& host_;
+  session_table& sessions_;
+  const identity self_;
+  std::function<void(const session_id&)> ended_;
+  std::map<std::string, verb, std::less<>> verbs_;
+  std::vector<std::string> data_;
+  std::vector<wire::topic_home> topics_;
+  bool draining_ = false;
+  loop_alarm alarm_;
+  time_point watched_ = time_point::max();
+  std::map<session*, std::unique_ptr<session>> links_;
+};
+
+}  // namespace mailroom::rpc
