@@ -54,13 +54,12 @@ inline bool enabled(level of) noexcept {
 class value {
  public:
   // NOLINTBEGIN(google-explicit-constructor): made from whatever is to be shown.
-  template <class T>
-    requires std::convertible_to<const T&, std::string_view> value(const T& text)
-  noexcept : what_(std::string_view(text)) {}
-  value(std::same_as<bool> auto flag) noexcept : what_(flag) {}  // A pointer is no flag.
-  value(double number) noexcept : what_(number) {}
-  value(std::signed_integral auto number) noexcept : what_(std::int64_t{number}) {}
-  value(std::unsigned_integral auto number) noexcept : what_(std::uint64_t{number}) {}
+  template <std::convertible_to<std::string_view> T>
+  value(const T& text) noexcept : what_(std::string_view(text)) {}
+  template <std::integral T>
+  value(T number) noexcept : what_(whole(number)) {}
+  template <std::floating_point T>
+  value(T number) noexcept : what_(static_cast<double>(number)) {}
   template <class Rep, class Period>
   value(std::chrono::duration<Rep, Period> length) noexcept
       : what_(std::chrono::duration_cast<duration>(length)) {}
@@ -71,7 +70,20 @@ class value {
   void append_to(std::string& line) const;
 
  private:
-  std::variant<std::string_view, bool, double, std::int64_t, std::uint64_t, duration> what_;
+  using shown = std::variant<std::string_view, bool, double, std::int64_t, std::uint64_t, duration>;
+
+  template <class T>
+  static shown whole(T number) noexcept {
+    if constexpr (std::same_as<T, bool>) {
+      return number;
+    } else if constexpr (std::signed_integral<T>) {
+      return std::int64_t{number};
+    } else {
+      return std::uint64_t{number};
+    }
+  }
+
+  shown what_;
 };
 
 /// Bytes of a text value that are shown; the number of those cut off follows.
