@@ -1,0 +1,116 @@
+#pragma once
+
+#include <mailroom/transports/zmq/address.hpp>
+#include <mailroom/transports/zmq/backlog.hpp>
+#include <mailroom/transports/zmq/socket.hpp>
+
+#include <mailroom/framework/rpc/transport.hpp>
+
+#include <boost/asio/generic/stream_protocol.hpp>
+#include <boost/asio/ip/tcp.hpp>
+
+#include <memory>
+#include <mutex>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+
+namespace mailroom::transports::zmq {
+
+class dialler;
+
+/// The links that a transport dialled, on whichever loops.
+/// @threadsafe
+class dialled_links {
+ public:
+  void add(std::shared_ptr<dialler> one);
+  void remove(dialler& one);
+  /// Closes all without a callback, after their loops stopped or on the only one.
+  void close_all();
+
+ private:
+  std::mutex mutex_;
+  std::unordered_map<dialler*, std::shared_ptr<dialler>> links_;  // Guarded by mutex_.
+};
+
+/// One dialled link: a DEALER socket of its own, which never connects again by itself.
+class dialler final : public rpc::link,
+                      public executors::event_loop::source,
+                      public std::enable_shared_from_this<dialler> {
+ public:
+  dialler(std::shared_ptr<context> in,
+          executors::event_loop& on,
+          address where,
+          rpc::link_observer& who,
+          std::weak_ptr<dialled_links> owner);
+  virtual ~dialler();
+
+  /// Once.
+  void start();
+
+  bool send(wire::buffer& frame) override;
+  std::size_t unsent_bytes() const noexcept override { return backlog_->unsent(); }
+  std::string_view peer_address() const noexcept override { return peer_; }
+  void close(bool flush) override;
+
+  void on_ready() noexcept override;
+
+  /// Leaves at once; what was sent before has the linger time to go.
+  void abandon();
+
+ private:
+  enum class state {
+    resolving,
+    connecting,
+    diagnosing,  // Nobody answered; libzmq does not say why, so the system is asked.
+    up,
+    leaving,  // Closed by our side, goodbye on its way.
+    gone
+  };
+
+  void resolve();
+  void connect(const std::string& host);
+  void read_monitor();
+  void open();
+  bool receive();
+  bool deliver(bool more);
+  void diagnose();
+  void fail(const std::string& why);
+  void end(errc code, const std::string& why);
+  void leave();
+  bool hand_over(zmq_msg_t& message);
+
+  // Makes the link ready when its patience ends.
+  class alarm final : public executors::timer {
+   public:
+    explicit alarm(dialler& whose) : dialler_(whose) {}
+    void on_time() noexcept override { dialler_.loop_.notify(dialler_); }
+
+   private:
+    dialler& dialler_;
+  };
+
+  std::shared_ptr<context> context_;
+  executors::event_loop& loop_;
+  const address address_;
+  std::string peer_;
+  rpc::link_observer* observer_;
+  const std::weak_ptr<dialled_links> owner_;
+  state state_ = state::resolving;
+  backlog* const backlog_;
+  bool refused_ = false;  // A send, for want of room.
+  bool disconnected_ = false;
+  std::string failure_;  // Why it did not come up.
+  alarm alarm_;
+  time_point patience_{};
+
+  std::unique_ptr<socket> socket_;
+  std::unique_ptr<monitor> monitor_;
+  std::unique_ptr<watch> watch_;
+  std::unique_ptr<watch> monitor_watch_;
+  std::unique_ptr<received> body_;
+  std::unique_ptr<boost::asio::ip::tcp::resolver> resolver_;
+  std::unique_ptr<boost::asio::ip::tcp::socket> probe_;
+};
+
+}  // namespace mailroom::transports::zmq

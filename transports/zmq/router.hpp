@@ -1,0 +1,131 @@
+#pragma once
+
+#include <mailroom/transports/zmq/address.hpp>
+#include <mailroom/transports/zmq/backlog.hpp>
+#include <mailroom/transports/zmq/socket.hpp>
+
+#include <mailroom/framework/rpc/transport.hpp>
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <unordered_set>
+#include <vector>
+
+namespace mailroom::transports::zmq {
+
+class router;
+
+/// One peer of a ROUTER, known by its routing id. It stays, silent, after its last callback until
+/// its connection has gone, so that what the peer still sends is not taken for a new link.
+class router_link final : public rpc::link, public executors::event_loop::source {
+ public:
+  router_link(router& through, std::string_view id, int descriptor);
+  virtual ~router_link();
+
+  bool send(wire::buffer& frame) override;
+  std::size_t unsent_bytes() const noexcept override { return backlog_->unsent(); }
+  std::string_view peer_address() const noexcept override { return peer_; }
+  void close(bool flush) override;
+
+  /// There is room again.
+  void on_ready() noexcept override;
+
+ private:
+  friend class router;
+
+  router& router_;
+  const std::string id_;
+  const int descriptor_;
+  const std::string peer_;
+  backlog* const backlog_;
+  rpc::link_observer* observer_ = nullptr;  // Null: silent.
+  bool closed_ = false;                     // By our side.
+  bool refused_ = false;                    // A send, for want of room.
+  bool dying_ = false;                      // Its connection has gone.
+  time_point dying_since_{};
+  time_point cut_at_ =
+      time_point::max();  // It was told goodbye and has until then to go by itself.
+};
+
+/// A ROUTER socket on one loop and the links that came in through it.
+class router final : public executors::event_loop::source,
+                     public std::enable_shared_from_this<router> {
+ public:
+  router(std::shared_ptr<context> in, executors::event_loop& on, rpc::acceptor& who);
+  virtual ~router();
+
+  /// Once. Returns the address where it can be reached. Throws std::system_error like the
+  /// constructor when the system has nothing left; ordinary failures are returned.
+  result<std::string> listen(const address& where);
+
+  /// Ends everything without another callback.
+  void shut();
+
+  void on_ready() noexcept override;
+
+ private:
+  friend class router_link;
+
+  enum class outcome { drained, more };
+  outcome receive();
+  bool receive_one(std::size_t& bytes);
+  void deliver(router_link& to);
+  router_link& find_or_meet();
+  router_link& meet(std::string_view id, int descriptor);
+
+  void read_monitor();
+  void on_disconnected(int descriptor);
+  void mark_dying(router_link& one);
+  void bury(outcome seen);
+  void lose(router_link& one, const char* why);
+  void give_up_address();
+  void erase(router_link& one);
+
+  bool hand_over(router_link& to, zmq_msg_t& message);
+  void say_goodbye(router_link& to);
+  void cut(router_link& one);
+  void cut_late_ones();
+
+  // Links are looked up by text that lies in a message, so that nothing is allocated for it.
+  struct hash {
+    using is_transparent = void;
+    std::size_t operator()(std::string_view id) const noexcept {
+      return std::hash<std::string_view>{}(id);
+    }
+  };
+
+  // Makes the router ready when it is time to cut a link off.
+  class alarm final : public executors::timer {
+   public:
+    explicit alarm(router& whose) : router_(whose) {}
+    void on_time() noexcept override { router_.loop_.notify(router_); }
+
+   private:
+    router& router_;
+  };
+
+  executors::event_loop& loop_;
+  rpc::acceptor& acceptor_;
+  socket socket_;
+  std::unique_ptr<monitor> monitor_;
+  std::unique_ptr<watch> watch_;
+  std::unique_ptr<watch> monitor_watch_;
+  std::string bound_;  // In libzmq's words.
+  bool open_ = false;
+
+  std::unordered_map<std::string, std::unique_ptr<router_link>, hash, std::equal_to<>> links_;
+  router_link* last_ = nullptr;  // Who spoke last: peers speak in runs.
+  std::unordered_map<int, router_link*> by_descriptor_;
+  std::unordered_set<int> gone_unknown_;  // Disconnected before a message told whose they were.
+  std::vector<router_link*> dying_;
+  std::vector<router_link*> closing_;  // Told goodbye.
+  alarm alarm_;
+
+  zmq_msg_t id_;  // First part of the message that is being read; `body_` is the second.
+  std::unique_ptr<received> body_;
+};
+
+}  // namespace mailroom::transports::zmq
