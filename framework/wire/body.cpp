@@ -265,12 +265,24 @@ bool cursor::read_bytes(bytes& into) {
   if (!read_string(body)) {
     return false;
   }
-  if (whole_ != nullptr && body.size() >= share_from && body.size() * 2 >= whole_->size()) {
-    into = bytes(*whole_, body);
-  } else {
-    into = bytes(body);
-  }
+  into = shared_or_copied(body);
   return true;
+}
+
+bool cursor::read_encoded(encoded& into) {
+  std::span<const std::byte> value;
+  if (!read_raw(value)) {
+    return false;
+  }
+  into.value = shared_or_copied(value);
+  return true;
+}
+
+bytes cursor::shared_or_copied(std::span<const std::byte> part) const {
+  if (whole_ != nullptr && part.size() >= share_from && part.size() * 2 >= whole_->size()) {
+    return {*whole_, part};
+  }
+  return bytes(part);
 }
 
 bool cursor::read_double(double& into) noexcept {

@@ -3,6 +3,7 @@
 #include <mailroom/framework/base/result.hpp>
 #include <mailroom/framework/wire/buffer.hpp>
 #include <mailroom/framework/wire/bytes.hpp>
+#include <mailroom/framework/wire/encoded.hpp>
 
 #include <msgpack.hpp>
 
@@ -79,6 +80,8 @@ class cursor {
       return true;
     } else if constexpr (std::same_as<T, bytes>) {
       return read_bytes(into);
+    } else if constexpr (std::same_as<T, encoded>) {
+      return read_encoded(into);
     } else {
       return read_other(into);
     }
@@ -97,6 +100,8 @@ class cursor {
   bool read_double(double& into) noexcept;
   bool read_string(std::span<const std::byte>& text) noexcept;
   bool read_bytes(bytes& into);
+  bool read_encoded(encoded& into);
+  bytes shared_or_copied(std::span<const std::byte> part) const;
   bool take(std::size_t count, std::span<const std::byte>& into) noexcept;
 
   template <class T>
@@ -132,6 +137,9 @@ void pack_arguments(buffer& into, const Ts&... values) {
   msgpack::packer<buffer> packer(into);
   packer.pack_array(sizeof...(Ts));
   (packer.pack(values), ...);
+}
+inline void pack_arguments(buffer& into, const encoded_arguments& arguments) {
+  into.append(arguments.array);
 }
 
 /// The one value of a body. `errc::bad_reply` if it is not a T, or not alone.
@@ -188,6 +196,19 @@ MSGPACK_API_VERSION_NAMESPACE(MSGPACK_DEFAULT_API_NS) {
       out.pack_bin_body(reinterpret_cast<const char*>(value.data()),
                         static_cast<std::uint32_t>(value.size()));
       return out;
+    }
+  };
+
+  template <>
+  struct pack<mailroom::wire::encoded> {
+    template <class Stream>
+    packer<Stream>& operator()(packer<Stream>& out, const mailroom::wire::encoded& value) const {
+      if (value.value.empty()) {
+        return out.pack_nil();
+      }
+      // As it is: a "body" is what the packer writes without a head of its own.
+      return out.pack_bin_body(reinterpret_cast<const char*>(value.value.data()),
+                               static_cast<std::uint32_t>(value.value.size()));
     }
   };
 

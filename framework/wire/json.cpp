@@ -26,7 +26,7 @@ struct unpackable {
 
 std::uint32_t checked_size(std::size_t size) {
   if (size > std::numeric_limits<std::uint32_t>::max()) {
-    throw unpackable{"is larger than MessagePack allows"};
+    throw unpackable{"too large for MessagePack"};
   }
   return static_cast<std::uint32_t>(size);
 }
@@ -34,7 +34,7 @@ std::uint32_t checked_size(std::size_t size) {
 std::string decoded(const json& text) {
   auto raw = text.is_string() ? from_base64(text.get_ref<const std::string&>()) : std::nullopt;
   if (!raw) {
-    throw unpackable{"has bytes that are not base64: " + text.dump().substr(0, 40)};
+    throw unpackable{"bytes that are not base64: " + text.dump().substr(0, 40)};
   }
   return *std::move(raw);
 }
@@ -56,14 +56,14 @@ void pack_float(packer& into, const json& name) {
   } else if (name == "-inf") {
     into.pack_double(-infinity);
   } else {
-    throw unpackable{"has a $float that is none of nan, inf, -inf"};
+    throw unpackable{"a $float that is none of nan, inf, -inf"};
   }
 }
 
 void pack_ext(packer& into, const json& parts) {
   if (!parts.is_array() || parts.size() != 2 || !parts[0].is_number_integer() || parts[0] < -128 ||
       parts[0] > 127) {
-    throw unpackable{"has an $ext that is not [type from -128 to 127, base64]"};
+    throw unpackable{"an $ext that is not [type from -128 to 127, base64]"};
   }
   const std::string raw = decoded(parts[1]);
   into.pack_ext(checked_size(raw.size()), parts[0].get<std::int8_t>());
@@ -72,12 +72,12 @@ void pack_ext(packer& into, const json& parts) {
 
 void pack_pairs(packer& into, const json& pairs, std::size_t depth) {
   if (!pairs.is_array()) {
-    throw unpackable{"has a $map that is not an array of [key, value]"};
+    throw unpackable{"a $map that is not an array of [key, value]"};
   }
   into.pack_map(checked_size(pairs.size()));
   for (const json& pair : pairs) {
     if (!pair.is_array() || pair.size() != 2) {
-      throw unpackable{"has a $map that is not an array of [key, value]"};
+      throw unpackable{"a $map that is not an array of [key, value]"};
     }
     pack_json(into, pair[0], depth);
     pack_json(into, pair[1], depth);
@@ -110,7 +110,7 @@ void pack_object(packer& into, const json& object, std::size_t depth) {
 
 void pack_json(packer& into, const json& value, std::size_t depth) {
   if (value.is_structured() && depth == 0) {
-    throw unpackable{"is nested deeper than " + std::to_string(max_depth)};
+    throw unpackable{"nested deeper than " + std::to_string(max_depth)};
   }
   switch (value.type()) {
     case json::value_t::null: into.pack_nil(); break;
@@ -127,7 +127,7 @@ void pack_json(packer& into, const json& value, std::size_t depth) {
       break;
     case json::value_t::object: pack_object(into, value, depth - 1); break;
     case json::value_t::binary:
-    case json::value_t::discarded: throw unpackable{"is no JSON"};
+    case json::value_t::discarded: throw unpackable{"no JSON"};
   }
 }
 
@@ -157,7 +157,7 @@ result<buffer> body_from_json(std::string_view text, bool arguments) {
   } catch (const json::parse_error& wrong) {
     return error(code, what + " cannot be read as JSON: " + place_and_reason(wrong));
   } catch (const unpackable& wrong) {
-    return error(code, what + " " + wrong.why);
+    return error(code, what + ": " + wrong.why);
   }
 }
 
