@@ -46,7 +46,7 @@ class home {
   virtual time_point now() const noexcept = 0;
 
  protected:
-  ~home() = default;
+  virtual ~home() = default;  // Virtual, since `waiter` is a friend and could delete one.
 
   /// Resumes every flow that waits here; it finds `flow_cancelled` thrown at the point where it waits. On the home's turn.
   void cancel_waiting() noexcept;

@@ -36,6 +36,7 @@ class event_loop::impl {
   void start() {
     assert(!thread_.joinable());
     thread_ = host_.start_thread(name_, [this] { run(); });
+    exists_.store(true);
   }
 
   void stop() {
@@ -44,6 +45,7 @@ class event_loop::impl {
       stopping_.store(true);
       wake();
       thread_.join();
+      exists_.store(false);
     }
     std::vector<std::function<void()>> unrun;  // Their destructors may post.
     const std::lock_guard lock(posted_mutex_);
@@ -52,6 +54,7 @@ class event_loop::impl {
     // `unrun` was declared before `lock` and so dies after it.
   }
 
+  bool is_running() const noexcept { return exists_.load(); }
   boost::asio::io_context& io() noexcept { return io_; }
   time_point now() const noexcept { return now_; }
 
@@ -253,6 +256,7 @@ class event_loop::impl {
   time_point alarm_at_ = time_point::max();
   timer_queue timers_;
   std::thread thread_;
+  std::atomic<bool> exists_{false};
 
   std::mutex posted_mutex_;
   std::vector<std::function<void()>> posted_;  // Guarded by posted_mutex_.
@@ -289,6 +293,9 @@ void event_loop::start() {
 }
 void event_loop::stop() {
   impl_->stop();
+}
+bool event_loop::is_running() const noexcept {
+  return impl_->is_running();
 }
 boost::asio::io_context& event_loop::io() noexcept {
   return impl_->io();

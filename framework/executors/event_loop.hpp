@@ -64,6 +64,10 @@ class event_loop {
   /// loop's thread. Timers still armed never fire. Does nothing the second time.
   void stop();
 
+  /// Whether its thread exists: after `start` and until `stop` has ended it.
+  /// @threadsafe
+  bool is_running() const noexcept;
+
   /// The asio context behind it, for descriptors and resolvers. Handlers run on the loop's thread.
   boost::asio::io_context& io() noexcept;
 

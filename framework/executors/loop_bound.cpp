@@ -96,6 +96,9 @@ class loop_bound::seat final : public event_loop::source {
   // Runs `what` on the loop and waits until the promise it is given was kept. A loop that has
   // stopped destroys the task and the promise with it.
   bool on_loop(std::function<void(std::shared_ptr<std::promise<void>>)> what) {
+    if (!loop_.is_running()) {
+      return false;
+    }
     auto done = std::make_shared<std::promise<void>>();
     auto kept = done->get_future();
     loop_.post(

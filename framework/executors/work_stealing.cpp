@@ -363,15 +363,25 @@ void work_stealing::park(worker& w) noexcept {
       })) {
     finish();
   }
-  // With as many searchers as there may be, one of them will look once more after us (in end_search
-  // or here).
-  if (!over_.load() && w.pinned.empty() && !(work && searching_.load() < most_searchers_)) {
+  if (!over_.load() && w.pinned.empty() && !(work && search_again(w))) {
     w.parks.add();
     w.sleep.sleep(until);
   }
   w.sleep.stay_awake();
   const std::lock_guard lock(idle_mutex_);
   take_idle(&w);  // Unless whoever woke us did.
+}
+
+// For a worker about to sleep that saw work: those who submitted it may have relied on its search,
+// which had ended without it. Hence it searches again and passes on what it leaves; with as many
+// searchers as there may be, one of them will.
+bool work_stealing::search_again(worker& w) noexcept {
+  const std::lock_guard lock(idle_mutex_);
+  if (std::find(idle_.begin(), idle_.end(), &w) == idle_.end() || !begin_search(w)) {
+    return false;
+  }
+  take_idle(&w);  // At once: whoever wakes one counts it as a searcher too.
+  return true;
 }
 
 // Takes `w` out of the idle ones; null if it is not there. Under idle_mutex_.
@@ -407,6 +417,7 @@ void work_stealing::wake_one() noexcept {
     }
     // The warmest, and the keeper of time last.
     woken = take_idle(idle_.back() == keeper_ ? idle_.front() : idle_.back());
+    assert(!woken->searching);
     woken->searching = true;
     searching_.fetch_add(1);
   }

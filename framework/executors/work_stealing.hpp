@@ -58,6 +58,7 @@ class work_stealing final : public executor {
   void end_search(worker& w) noexcept;
   bool work_to_share() const noexcept;
   void park(worker& w) noexcept;
+  bool search_again(worker& w) noexcept;
   void wake_one() noexcept;
   void wake_exactly(worker& w) noexcept;
   void keep_time() noexcept;

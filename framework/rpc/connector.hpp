@@ -121,6 +121,9 @@ class connector final : private executors::event_loop::source, private executors
   /// The address is up, or could not be reached (`why`).
   void settled(const std::string& address, const error* why);
 
+  /// Calls `tell` once no address is being tried for the first time; at once if none is.
+  void when_settled(std::function<void()> tell);
+
   /// Nothing more goes out: what is pending leaves, everything that waits fails with `errc::cancelled`.
   void close() noexcept;
 
@@ -190,6 +193,7 @@ class connector final : private executors::event_loop::source, private executors
   std::map<std::string, std::unique_ptr<outbound_session>> sessions_;
   std::map<std::string, std::string> unsettled_;  // Address -> empty, or why it is not reachable.
   std::atomic<std::size_t> unsettled_count_{0};
+  std::function<void()> when_settled_;
   time_point watched_ = time_point::max();
   std::atomic<bool> look_{false};
   bool closed_ = false;

@@ -195,7 +195,7 @@ void connector::update_clocks(const std::string& address, const wire::clock_rela
 
 void connector::expect(const std::string& address) {
   unsettled_[address] = {};
-  unsettled_count_.store(1, std::memory_order_release);
+  unsettled_count_.fetch_add(1, std::memory_order_release);
 }
 
 void connector::settled(const std::string& address, const error* why) {
@@ -208,6 +208,17 @@ void connector::settled(const std::string& address, const error* why) {
       unsettled_.begin(), unsettled_.end(), [](const auto& each) { return each.second.empty(); });
   unsettled_count_.store(static_cast<std::size_t>(open), std::memory_order_release);
   servers_changed();
+  if (open == 0 && when_settled_) {
+    std::exchange(when_settled_, nullptr)();
+  }
+}
+
+void connector::when_settled(std::function<void()> tell) {
+  if (unsettled_count_.load(std::memory_order_relaxed) == 0) {
+    tell();
+  } else {
+    when_settled_ = std::move(tell);
+  }
 }
 
 void connector::close() noexcept {

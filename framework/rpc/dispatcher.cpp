@@ -14,22 +14,35 @@ std::string in_quotes(std::string_view text) { return "'" + std::string(text) + 
 
 }  // namespace
 
-void dispatcher::add(const target& served, activation& at) {
+bool dispatcher::add(const target& served, activation& at) {
   const std::unique_lock lock(mutex_);
-  entries_.push_back({served, &at});
+  auto& entries = topics_[{served.exchange, served.topic}];
+  entries.push_back({served, &at});
   generation_.fetch_add(1, std::memory_order_release);
+  return entries.size() == 1;
+}
+
+std::vector<std::pair<std::string, std::string>> dispatcher::topics() const {
+  const std::shared_lock lock(mutex_);
+  std::vector<std::pair<std::string, std::string>> names;
+  names.reserve(topics_.size());
+  for (const auto& [name, entries] : topics_) {
+    names.push_back(name);
+  }
+  return names;
 }
 
 result<dispatcher::found> dispatcher::find(const wire::route& asked) const {
   const std::shared_lock lock(mutex_);
-  const entry* of_topic = nullptr;
+  const auto of_topic = topics_.find({asked.exchange, asked.topic});
+  if (of_topic == topics_.end()) {
+    return error(errc::no_server,
+                 "nobody serves topic " + in_quotes(asked.topic) + " of exchange " +
+                     in_quotes(asked.exchange) + " here");
+  }
   const entry* of_namespace = nullptr;
   const entry* of_version = nullptr;
-  for (const auto& each : entries_) {
-    if (each.served.topic != asked.topic || each.served.exchange != asked.exchange) {
-      continue;
-    }
-    of_topic = &each;
+  for (const auto& each : of_topic->second) {
     if (each.served.name_space != asked.name_space) {
       continue;
     }
@@ -44,15 +57,10 @@ result<dispatcher::found> dispatcher::find(const wire::route& asked) const {
       }
     }
   }
-  if (of_topic == nullptr) {
-    return error(errc::no_server,
-                 "nobody serves topic " + in_quotes(asked.topic) + " of exchange " +
-                     in_quotes(asked.exchange) + " here");
-  }
   if (of_namespace == nullptr) {
     return error(errc::no_such_namespace,
                  "topic " + in_quotes(asked.topic) + " has no namespace " + in_quotes(asked.name_space) +
-                     "; it has " + in_quotes(of_topic->served.name_space));
+                     "; it has " + in_quotes(of_topic->second.front().served.name_space));
   }
   if (of_version == nullptr) {
     return error(errc::unsupported_version,
@@ -72,8 +80,10 @@ result<dispatcher::found> dispatcher::find(const wire::route& asked) const {
 
 void dispatcher::each(const std::function<void(const target&, const activation&)>& see) const {
   const std::shared_lock lock(mutex_);
-  for (const auto& one : entries_) {
-    see(one.served, *one.at);
+  for (const auto& [name, entries] : topics_) {
+    for (const auto& one : entries) {
+      see(one.served, *one.at);
+    }
   }
 }
 

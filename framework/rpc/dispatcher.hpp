@@ -7,8 +7,11 @@
 #include <atomic>
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <shared_mutex>
+#include <string>
+#include <utility>
 #include <vector>
 
 namespace mailroom::rpc {
@@ -25,8 +28,11 @@ class dispatcher {
     const method* what = nullptr;
   };
 
-  /// Adds an endpoint behind its target's topic. `at` must outlive the dispatcher.
-  void add(const target& served, activation& at);
+  /// Adds an endpoint behind its target's topic; true if the topic is new here. `at` must outlive the dispatcher.
+  bool add(const target& served, activation& at);
+
+  /// Exchange and topic of all that is served.
+  std::vector<std::pair<std::string, std::string>> topics() const;
 
   /// Finds the method that a route names. Endpoints of the topic are asked in the order they were added; the first that
   /// answers to the namespace, covers the version and has the method wins (Oslo Messaging: RPCDispatcher). Errors: `no_server`
@@ -36,7 +42,7 @@ class dispatcher {
   /// Grows with every change, so that who keeps what was found knows when to ask again.
   std::uint64_t generation() const noexcept { return generation_.load(std::memory_order_acquire); }
 
-  /// Calls `see` for each endpoint, in order.
+  /// Calls `see` for each endpoint, by topic, in the order they were added.
   void each(const std::function<void(const target&, const activation&)>& see) const;
 
  private:
@@ -46,7 +52,7 @@ class dispatcher {
   };
 
   mutable std::shared_mutex mutex_;
-  std::vector<entry> entries_;  // Guarded by mutex_.
+  std::map<std::pair<std::string, std::string>, std::vector<entry>> topics_;  // Guarded by mutex_.
   std::atomic<std::uint64_t> generation_{1};
 };
 

@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <cstdint>
 #include <limits>
@@ -39,93 +40,103 @@ std::string decoded(const json& text) {
   return *std::move(raw);
 }
 
-void pack_json(packer& into, const json& value, std::size_t depth);
-
-void pack_run(packer& into, const std::string& raw) {
-  const auto size = checked_size(raw.size());
-  into.pack_bin(size);
-  into.pack_bin_body(raw.data(), size);
+// Not the library's, which packs 1.0 as 1.
+void pack_double(buffer& body, double number) {
+  const auto bits = std::bit_cast<std::uint64_t>(number);
+  std::byte* at = body.extend(9);
+  *at++ = std::byte{0xcb};
+  for (unsigned shift = 64; shift != 0; shift -= 8) {
+    *at++ = static_cast<std::byte>(bits >> (shift - 8U));
+  }
 }
 
-void pack_float(packer& into, const json& name) {
+void pack_json(buffer& body, const json& value, std::size_t depth);
+
+void pack_run(buffer& body, const std::string& raw) {
+  const auto size = checked_size(raw.size());
+  packer(body).pack_bin(size);
+  packer(body).pack_bin_body(raw.data(), size);
+}
+
+void pack_float(buffer& body, const json& name) {
   constexpr double infinity = std::numeric_limits<double>::infinity();
   if (name == "nan") {
-    into.pack_double(std::numeric_limits<double>::quiet_NaN());
+    pack_double(body, std::numeric_limits<double>::quiet_NaN());
   } else if (name == "inf") {
-    into.pack_double(infinity);
+    pack_double(body, infinity);
   } else if (name == "-inf") {
-    into.pack_double(-infinity);
+    pack_double(body, -infinity);
   } else {
     throw unpackable{"a $float that is none of nan, inf, -inf"};
   }
 }
 
-void pack_ext(packer& into, const json& parts) {
+void pack_ext(buffer& body, const json& parts) {
   if (!parts.is_array() || parts.size() != 2 || !parts[0].is_number_integer() || parts[0] < -128 ||
       parts[0] > 127) {
     throw unpackable{"an $ext that is not [type from -128 to 127, base64]"};
   }
   const std::string raw = decoded(parts[1]);
-  into.pack_ext(checked_size(raw.size()), parts[0].get<std::int8_t>());
-  into.pack_ext_body(raw.data(), checked_size(raw.size()));
+  packer(body).pack_ext(checked_size(raw.size()), parts[0].get<std::int8_t>());
+  packer(body).pack_ext_body(raw.data(), checked_size(raw.size()));
 }
 
-void pack_pairs(packer& into, const json& pairs, std::size_t depth) {
+void pack_pairs(buffer& body, const json& pairs, std::size_t depth) {
   if (!pairs.is_array()) {
     throw unpackable{"a $map that is not an array of [key, value]"};
   }
-  into.pack_map(checked_size(pairs.size()));
+  packer(body).pack_map(checked_size(pairs.size()));
   for (const json& pair : pairs) {
     if (!pair.is_array() || pair.size() != 2) {
       throw unpackable{"a $map that is not an array of [key, value]"};
     }
-    pack_json(into, pair[0], depth);
-    pack_json(into, pair[1], depth);
+    pack_json(body, pair[0], depth);
+    pack_json(body, pair[1], depth);
   }
 }
 
-void pack_object(packer& into, const json& object, std::size_t depth) {
+void pack_object(buffer& body, const json& object, std::size_t depth) {
   if (object.size() == 1 && !object.begin().key().empty() && object.begin().key().front() == '$') {
     const auto& name = object.begin().key();
     const json& what = object.begin().value();
     if (name == "$bytes") {
-      return pack_run(into, decoded(what));
+      return pack_run(body, decoded(what));
     }
     if (name == "$float") {
-      return pack_float(into, what);
+      return pack_float(body, what);
     }
     if (name == "$ext") {
-      return pack_ext(into, what);
+      return pack_ext(body, what);
     }
     if (name == "$map") {
-      return pack_pairs(into, what, depth);
+      return pack_pairs(body, what, depth);
     }
   }
-  into.pack_map(checked_size(object.size()));
+  packer(body).pack_map(checked_size(object.size()));
   for (const auto& [key, each] : object.items()) {
-    into.pack(key);
-    pack_json(into, each, depth);
+    packer(body).pack(key);
+    pack_json(body, each, depth);
   }
 }
 
-void pack_json(packer& into, const json& value, std::size_t depth) {
+void pack_json(buffer& body, const json& value, std::size_t depth) {
   if (value.is_structured() && depth == 0) {
     throw unpackable{"nested deeper than " + std::to_string(max_depth)};
   }
   switch (value.type()) {
-    case json::value_t::null: into.pack_nil(); break;
-    case json::value_t::boolean: into.pack(value.get<bool>()); break;
-    case json::value_t::number_integer: into.pack(value.get<std::int64_t>()); break;
-    case json::value_t::number_unsigned: into.pack(value.get<std::uint64_t>()); break;
-    case json::value_t::number_float: into.pack_double(value.get<double>()); break;
-    case json::value_t::string: into.pack(value.get_ref<const std::string&>()); break;
+    case json::value_t::null: packer(body).pack_nil(); break;
+    case json::value_t::boolean: packer(body).pack(value.get<bool>()); break;
+    case json::value_t::number_integer: packer(body).pack(value.get<std::int64_t>()); break;
+    case json::value_t::number_unsigned: packer(body).pack(value.get<std::uint64_t>()); break;
+    case json::value_t::number_float: pack_double(body, value.get<double>()); break;
+    case json::value_t::string: packer(body).pack(value.get_ref<const std::string&>()); break;
     case json::value_t::array:
-      into.pack_array(checked_size(value.size()));
+      packer(body).pack_array(checked_size(value.size()));
       for (const json& each : value) {
-        pack_json(into, each, depth - 1);
+        pack_json(body, each, depth - 1);
       }
       break;
-    case json::value_t::object: pack_object(into, value, depth - 1); break;
+    case json::value_t::object: pack_object(body, value, depth - 1); break;
     case json::value_t::binary:
     case json::value_t::discarded: throw unpackable{"no JSON"};
   }
@@ -133,11 +144,15 @@ void pack_json(packer& into, const json& value, std::size_t depth) {
 
 // "line 1, column 3: unexpected ..." out of "[json.exception.parse_error.101] parse error at line
 // 1, ...".
-std::string place_and_reason(const json::parse_error& wrong) {
-  const std::string_view text = wrong.what();
-  constexpr std::string_view before = "parse error at ";
-  const auto at = text.find(before);
-  return std::string(at == std::string_view::npos ? text : text.substr(at + before.size()));
+std::string place_and_reason(const json::exception& wrong) {
+  std::string_view text = wrong.what();
+  for (const std::string_view before : {"] ", "parse error at "}) {
+    if (const auto at = text.find(before); at != std::string_view::npos) {
+      text.remove_prefix(at + before.size());
+    }
+  }
+  constexpr std::size_t enough = 200;  // It quotes what was read so far.
+  return text.size() <= enough ? std::string(text) : std::string(text.substr(0, enough)) + "...";
 }
 
 result<buffer> body_from_json(std::string_view text, bool arguments) {
@@ -151,10 +166,9 @@ result<buffer> body_from_json(std::string_view text, bool arguments) {
                        value.type_name());
     }
     buffer body;
-    packer into(body);
-    pack_json(into, value, max_depth);
+    pack_json(body, value, max_depth);
     return body;
-  } catch (const json::parse_error& wrong) {
+  } catch (const json::exception& wrong) {
     return error(code, what + " cannot be read as JSON: " + place_and_reason(wrong));
   } catch (const unpackable& wrong) {
     return error(code, what + ": " + wrong.why);

@@ -1,0 +1,121 @@
+#include <mailroom/services/host/node.hpp>
+
+#include <mailroom/framework/observability/log.hpp>
+#include <mailroom/services/host/node_impl.hpp>
+
+#include <unistd.h>
+
+#include <array>
+#include <utility>
+
+namespace mailroom {
+
+class node::impl {
+ public:
+  explicit impl(node_options given) : options(std::move(given)) {
+    if (options.name.empty()) {
+      std::array<char, 256> host{};
+      ::gethostname(host.data(), host.size() - 1);
+      options.name = std::string(host.data()) + "-" + std::to_string(::getpid());
+    }
+  }
+
+  running_node& started() {
+    if (!running) {
+      throw std::logic_error("the node is not started");
+    }
+    return *running;
+  }
+
+  node_options options;
+  std::vector<running_node::served> served;
+  std::unique_ptr<running_node> running;
+};
+
+node::node(node_options with) : impl_(std::make_unique<impl>(std::move(with))) {}
+
+node::~node() {
+  if (impl_ && impl_->running) {
+    stop();
+  }
+}
+
+result<void> node::add(
+    target at,
+    std::function<std::shared_ptr<const rpc::endpoint_definition>(const std::string&)> build) {
+  if (at.topic.empty()) {
+    return error(errc::invalid_target, "a served target needs a topic");
+  }
+  if (auto good = rpc::check_version(at.version); !good) {
+    return error(errc::invalid_target, good.error().message());
+  }
+  auto what = build(at.topic);
+  std::shared_ptr<void> object;
+  try {
+    object = what->create();
+  } catch (const std::exception& thrown) {
+    return error(errc::handler_failed,
+                 "the endpoint of topic '" + at.topic + "' could not be made: " + thrown.what());
+  }
+  impl_->served.push_back({std::move(at), std::move(what), std::move(object)});
+  if (impl_->running) {
+    impl_->running->serve({impl_->served.back()});
+  }
+  return {};
+}
+
+result<void> node::start() {
+  if (impl_->running) {
+    return {};
+  }
+  auto starting = std::make_unique<running_node>(impl_->options, platform::system());
+  auto outcome = starting->open();
+  if (outcome) {
+    starting->serve(impl_->served);
+    outcome = starting->join();
+  }
+  if (!outcome) {
+    starting->drain({});
+    starting->close();
+    return outcome;
+  }
+  impl_->running = std::move(starting);
+  return {};
+}
+
+bool node::stop(duration limit) {
+  if (!impl_->running) {
+    return true;
+  }
+  const bool drained = impl_->running->drain(limit);
+  if (!impl_->running->close()) {
+    // A handler that never returns still uses all of it; better lost than freed under its feet.
+    static_cast<void>(impl_->running.release());
+    return false;
+  }
+  impl_->running.reset();
+  return drained;
+}
+
+const std::string& node::address() const noexcept {
+  static const std::string nowhere;
+  return impl_->running ? impl_->running->address() : nowhere;
+}
+
+const std::string& node::name() const noexcept { return impl_->options.name; }
+
+std::future<void> node::run(std::string name, std::function<task<void>(context&)> body) {
+  return impl_->started().run(std::move(name), std::move(body));
+}
+
+result<bytes> node::admin(const std::string& address, std::string_view verb, duration timeout) {
+  return impl_->started().admin(address, std::string(verb), timeout);
+}
+
+result<duration> node::ping(const std::string& address, duration timeout) {
+  return impl_->started().ping(address, timeout);
+}
+
+node::operator rpc::connector&() { return impl_->started().calls(); }
+
+}  // namespace mailroom

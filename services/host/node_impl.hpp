@@ -1,0 +1,113 @@
+#pragma once
+
+#include <mailroom/actors/runtime.hpp>
+#include <mailroom/framework/executors/event_loop.hpp>
+#include <mailroom/framework/executors/executor.hpp>
+#include <mailroom/framework/rpc/connector.hpp>
+#include <mailroom/framework/rpc/control_client.hpp>
+#include <mailroom/framework/rpc/control_server.hpp>
+#include <mailroom/framework/rpc/data_server.hpp>
+#include <mailroom/framework/rpc/dispatcher.hpp>
+#include <mailroom/framework/rpc/session_table.hpp>
+#include <mailroom/services/host/node.hpp>
+#include <mailroom/transports/local/local_transport.hpp>
+#include <mailroom/transports/zmq/zmq_transport.hpp>
+
+#include <condition_variable>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace mailroom {
+
+/// Runs `task` on the loop's thread and waits for it.
+void run_on(executors::event_loop& loop, const std::function<void()>& task);
+
+/// Everything that exists between `start` and `stop` of a node. Members are in the order in which they need each
+/// other; destruction goes the other way.
+class running_node {
+ public:
+  struct served {
+    target at;
+    std::shared_ptr<const rpc::endpoint_definition> what;
+    std::shared_ptr<void> object;
+  };
+
+  explicit running_node(const node_options& with, platform& host);
+  ~running_node();
+
+  /// Executors, loops and the actor system; then endpoints may be served.
+  result<void> open();
+  void serve(const std::vector<served>& all);
+  /// Opens the ports and connects to the others.
+  result<void> join();
+  bool drain(duration limit);
+  /// False if something still runs that cannot be ended: then nothing may be destroyed.
+  bool close();
+
+  std::future<void> run(std::string name, std::function<task<void>(context&)> body);
+  result<bytes> admin(const std::string& address, std::string verb, duration timeout);
+  result<duration> ping(const std::string& address, duration timeout);
+
+  const std::string& address() const noexcept { return address_; }
+  rpc::connector& calls() noexcept { return *connector_; }
+
+ private:
+  struct detached {
+    std::shared_ptr<const rpc::endpoint_definition> what;
+    std::unique_ptr<actors::endpoint> actor;
+    std::shared_ptr<std::atomic<bool>> ended;
+  };
+
+  rpc::transport* transport_for(const std::string& address);
+  result<void> open_ports();
+  result<void> open_data(rpc::transport& over, const std::string& address, std::string& opened);
+  result<void> connect();
+  void join_self();
+  void topics_changed();
+  void add_verbs();
+  wire::buffer describe();
+  wire::buffer executors_table();
+  wire::buffer stats() const;
+  void each_endpoint(const std::function<void(actors::endpoint&)>& see);
+  bool wait_until_quiet(time_point until);
+  std::string what_still_runs();
+
+  const node_options& options_;
+  platform& host_;
+  wire::identity incarnation_{};
+  std::string address_;
+  std::string self_address_;
+
+  executors::event_loop loop_;
+  executors::event_loop control_loop_;
+  transports::local_transport local_;
+  transports::zmq_transport zmq_;
+  rpc::session_table sessions_;
+  rpc::dispatcher dispatcher_;
+  std::unique_ptr<executors::executor> executor_;
+  std::unique_ptr<rpc::connector> connector_;
+  std::unique_ptr<rpc::data_server> data_server_;
+  std::unique_ptr<rpc::control_server> control_server_;
+  std::vector<std::unique_ptr<rpc::transport::port>> data_ports_;
+  std::unique_ptr<rpc::transport::port> control_port_;
+  std::vector<std::string> data_addresses_;
+  std::map<std::string, std::unique_ptr<rpc::control_client>> peers_;
+  std::unique_ptr<actors::runtime> runtime_;
+
+  std::mutex endpoints_mutex_;
+  std::vector<std::unique_ptr<actors::endpoint>> endpoints_;  // Guarded by endpoints_mutex_.
+  std::vector<detached> detached_;                            // Guarded by endpoints_mutex_.
+
+  std::mutex quiet_mutex_;
+  std::condition_variable quiet_;
+
+  time_point started_;
+  bool loops_run_ = false;
+};
+
+}  // namespace mailroom

@@ -1,0 +1,142 @@
+// What a node answers about itself on its control address.
+
+#include <mailroom/framework/rpc/method.hpp>
+#include <mailroom/framework/wire/body.hpp>
+#include <mailroom/services/host/node_impl.hpp>
+
+#include <sys/resource.h>
+
+#include <cstdio>
+#include <utility>
+
+namespace mailroom {
+namespace {
+
+using packer = msgpack::packer<wire::buffer>;
+
+const char* to_string(async::style how) {
+  switch (how) {
+    case async::style::plain: return "plain";
+    case async::style::coroutine: return "coroutine";
+    case async::style::suspending: return "suspending";
+  }
+  return "unknown";
+}
+
+std::string hexadecimal(const wire::identity& id) {
+  std::string text;
+  for (const std::byte each : id) {
+    static constexpr std::string_view digits = "0123456789abcdef";
+    text += digits[static_cast<unsigned>(each) >> 4U];
+    text += digits[static_cast<unsigned>(each) & 15U];
+  }
+  return text;
+}
+
+std::int64_t microseconds(duration length) {
+  return std::chrono::duration_cast<std::chrono::microseconds>(length).count();
+}
+
+std::int64_t microseconds(const timeval& used) {
+  return std::int64_t{used.tv_sec} * 1'000'000 + used.tv_usec;
+}
+
+template <class T>
+void field(packer& out, std::string_view name, const T& value) {
+  out.pack(name);
+  out.pack(value);
+}
+
+}  // namespace
+
+void running_node::add_verbs() {
+  control_server_->add_verb("describe", [this](auto) -> result<wire::buffer> { return describe(); });
+  control_server_->add_verb("executors", [this](auto) -> result<wire::buffer> { return executors_table(); });
+  control_server_->add_verb("stats", [this](auto) -> result<wire::buffer> { return stats(); });
+}
+
+wire::buffer running_node::describe() {
+  wire::buffer written;
+  packer out(written);
+  std::vector<std::pair<target, const rpc::activation*>> all;
+  dispatcher_.each([&](const target& at, const rpc::activation& what) { all.emplace_back(at, &what); });
+  out.pack_map(4);
+  field(out, "node", options_.name);
+  field(out, "incarnation", hexadecimal(incarnation_));
+  field(out, "executor", options_.executor);
+  out.pack("topics");
+  out.pack_array(static_cast<std::uint32_t>(all.size()));
+  for (const auto& [at, what] : all) {
+    out.pack_map(8);
+    field(out, "exchange", at.exchange);
+    field(out, "topic", at.topic);
+    field(out, "namespace", at.name_space);
+    field(out, "version", at.version.empty() ? std::string("1.0") : at.version);
+    field(out, "executor", options_.executor);
+    field(out, "queued", what->queued());
+    field(out, "running", what->running());
+    out.pack("methods");
+    out.pack_array(static_cast<std::uint32_t>(what->definition().methods.size()));
+    for (const auto& method : what->definition().methods) {
+      out.pack_map(3);
+      field(out, "name", method->name());
+      field(out, "style", std::string(to_string(method->how())));
+      field(out, "idempotent", method->idempotent());
+    }
+  }
+  return written;
+}
+
+wire::buffer running_node::executors_table() {
+  wire::buffer written;
+  packer out(written);
+  const auto stats = executor_->stats();
+  std::size_t endpoints = 0;
+  dispatcher_.each([&](const target&, const rpc::activation&) { ++endpoints; });
+  const double lived = std::chrono::duration<double>(host_.now() - started_).count();
+  const double busy = std::chrono::duration<double>(stats.busy).count();
+  const auto threads = static_cast<double>(std::max<std::size_t>(stats.threads, 1));
+  out.pack_array(1);
+  out.pack_map(11);
+  field(out, "name", stats.name);
+  field(out, "policy", stats.policy);
+  field(out, "threads", stats.threads);
+  field(out, "endpoints", endpoints);
+  field(out, "queued", stats.queued);
+  field(out, "busy_share", lived > 0 ? busy / lived / threads : 0.0);
+  field(out, "turns", stats.turns);
+  field(out, "steals", stats.steals);
+  field(out, "parks", stats.parks);
+  field(out, "wakeups", stats.wakeups);
+  field(out, "longest_turn_us", microseconds(stats.longest_turn));
+  return written;
+}
+
+wire::buffer running_node::stats() const {
+  wire::buffer written;
+  packer out(written);
+  rusage used{};
+  ::getrusage(RUSAGE_SELF, &used);
+  const auto& in = data_server_->counts();
+  const auto& calls = connector_->counts();
+  out.pack_map(16);
+  field(out, "cpu_us", microseconds(used.ru_utime) + microseconds(used.ru_stime));
+  field(out, "max_rss_bytes", std::int64_t{used.ru_maxrss} * 1024);
+  field(out, "uptime_us", microseconds(host_.now() - started_));
+  field(out, "peers", data_server_->peers());
+  field(out, "frames_received", in.frames.load());
+  field(out, "calls_received", in.calls.load());
+  field(out, "casts_received", in.casts.load());
+  field(out, "expired_on_arrival", in.expired.load());
+  field(out, "refused", in.refused.load());
+  field(out, "garbage", in.garbage.load());
+  field(out, "cut_off", in.cut_off.load());
+  field(out, "calls_sent", calls.sent.load());
+  field(out, "answered", calls.answered.load());
+  field(out, "expired", calls.expired.load());
+  field(out, "lost", calls.lost.load());
+  field(out, "late", calls.late.load());
+  return written;
+}
+
+}  // namespace mailroom

@@ -1,0 +1,324 @@
+#include <mailroom/framework/observability/log.hpp>
+#include <mailroom/framework/rpc/method.hpp>
+#include <mailroom/services/host/node_impl.hpp>
+
+#include <future>
+#include <utility>
+
+namespace mailroom {
+namespace {
+
+constexpr duration after_cancelling = std::chrono::seconds(1);
+
+std::string scheme_of(const std::string& address) { return address.substr(0, address.find("://")); }
+
+}  // namespace
+
+void run_on(executors::event_loop& loop, const std::function<void()>& task) {
+  std::promise<void> done;
+  loop.post([&] {
+    task();
+    done.set_value();
+  });
+  done.get_future().wait();
+}
+
+running_node::running_node(const node_options& with, platform& host)
+    : options_(with),
+      host_(host),
+      loop_("mr-loop-0", host),
+      control_loop_("mr-ctl", host),
+      local_(rpc::transport::limits{.max_frame = with.max_body + (std::size_t{1} << 20U)}),
+      zmq_(rpc::transport::limits{.max_frame = with.max_body + (std::size_t{1} << 20U)}, host),
+      started_(host.now()) {
+  host_.random(incarnation_);
+}
+
+running_node::~running_node() = default;
+
+rpc::transport* running_node::transport_for(const std::string& address) {
+  const std::string scheme = scheme_of(address);
+  for (rpc::transport* each : {static_cast<rpc::transport*>(&zmq_), static_cast<rpc::transport*>(&local_)}) {
+    if (each->handles(scheme)) {
+      return each;
+    }
+  }
+  return nullptr;
+}
+
+result<void> running_node::open() {
+  auto made = executors::make_executor(
+      options_.executor,
+      {.name = options_.executor,
+       .workers = options_.workers,
+       .run = &actors::runtime::run_turn,
+       .host = &host_,
+       .loops = {&loop_}});
+  if (!made) {
+    return made.error();
+  }
+  executor_ = *std::move(made);
+  loop_.start();
+  control_loop_.start();
+  loops_run_ = true;
+  executor_->start();
+  runtime_ = std::make_unique<actors::runtime>(*executor_, [this] {
+    const std::lock_guard lock(quiet_mutex_);
+    quiet_.notify_all();
+  });
+  const rpc::connector::limits calls{.backlog = options_.backlog_per_peer, .max_body = options_.max_body};
+  const rpc::caller::limits answers{.in_flight = options_.in_flight_per_peer,
+                                    .backlog = options_.backlog_per_peer,
+                                    .max_body = options_.max_body};
+  run_on(loop_, [&] {
+    connector_ = std::make_unique<rpc::connector>(loop_, host_, calls);
+    data_server_ = std::make_unique<rpc::data_server>(loop_, dispatcher_, sessions_, answers);
+  });
+  rpc::control_server::identity self;
+  self.node = options_.name;
+  self.incarnation = incarnation_;
+  self.heartbeat = options_.heartbeat;
+  self.max_frame = options_.max_body + (std::size_t{1} << 20U);
+  self.max_body = options_.max_body;
+  self.in_flight = options_.in_flight_per_peer;
+  run_on(control_loop_, [&] {
+    control_server_ = std::make_unique<rpc::control_server>(
+        control_loop_, host_, sessions_, self, [this](const rpc::session_id& ended) {
+          loop_.post([this, ended] { data_server_->drop(ended); });
+        });
+    add_verbs();
+  });
+  join_self();
+  return {};
+}
+
+result<void> running_node::join() {
+  if (auto opened = open_ports(); !opened) {
+    return opened;
+  }
+  return connect();
+}
+
+result<void> running_node::open_data(rpc::transport& over, const std::string& address, std::string& opened) {
+  result<void> outcome;
+  run_on(loop_, [&] {
+    auto port = over.listen(loop_, address, *data_server_);
+    if (!port) {
+      outcome = port.error();
+      return;
+    }
+    opened = (*port)->address();
+    data_ports_.push_back(*std::move(port));
+  });
+  return outcome;
+}
+
+// A node calls its own endpoints as it calls others': one more peer, over the local transport.
+void running_node::join_self() {
+  if (!open_data(local_, "local://*", self_address_)) {
+    return;
+  }
+  rpc::connector::session_info info;
+  info.address = self_address_;
+  info.node = options_.name;
+  info.data_address = self_address_;
+  info.in_flight = options_.in_flight_per_peer;
+  info.max_body = options_.max_body;
+  host_.random(info.session);
+  rpc::session_table::session known;
+  known.node = options_.name;
+  sessions_.open(info.session, std::move(known));
+  auto up = std::make_shared<std::promise<void>>();
+  auto ready = up->get_future();
+  loop_.post([this, info = std::move(info), up]() mutable {
+    connector_->open_session(local_, std::move(info), [up = std::move(up)](const std::string&, const error* ended) mutable {
+      if (ended == nullptr && up) {
+        std::exchange(up, nullptr)->set_value();
+      }
+    });
+  });
+  ready.wait();
+}
+
+result<void> running_node::open_ports() {
+  if (options_.listen.empty()) {
+    return {};
+  }
+  rpc::transport* over = transport_for(options_.listen);
+  if (over == nullptr) {
+    return error(errc::invalid_value,
+                 "cannot listen on '" + options_.listen + "': write tcp://HOST:PORT, ipc://PATH or local://NAME");
+  }
+  // The data port is the system's choice, at the same host; peers learn it in the welcome.
+  const std::string scheme = scheme_of(options_.listen);
+  std::string data = options_.listen;
+  if (scheme == "tcp") {
+    data = data.substr(0, data.rfind(':')) + ":0";
+  } else {
+    data += ".data";
+  }
+  std::string opened;
+  if (auto good = open_data(*over, data, opened); !good) {
+    return good;
+  }
+  data_addresses_ = {opened};
+  result<void> outcome;
+  run_on(control_loop_, [&] {
+    control_server_->set_data(data_addresses_);
+    auto port = over->listen(control_loop_, options_.listen, *control_server_);
+    if (!port) {
+      outcome = port.error();
+      return;
+    }
+    control_port_ = *std::move(port);
+    address_ = control_port_->address();
+  });
+  return outcome;
+}
+
+result<void> running_node::connect() {
+  for (const auto& address : options_.connect) {
+    rpc::transport* over = transport_for(address);
+    if (over == nullptr) {
+      return error(errc::invalid_value,
+                   "cannot connect to '" + address + "': write tcp://HOST:PORT, ipc://PATH or local://NAME");
+    }
+    run_on(loop_, [&] { connector_->expect(address); });
+    run_on(control_loop_, [&] {
+      rpc::control_client::options with;
+      with.address = address;
+      with.node = options_.name;
+      with.incarnation = incarnation_;
+      with.max_body = options_.max_body;
+      auto& peer = peers_[address];
+      peer = std::make_unique<rpc::control_client>(control_loop_, host_, *over, *connector_, std::move(with));
+      peer->start();
+    });
+  }
+  std::promise<void> settled;
+  run_on(loop_, [&] { connector_->when_settled([&settled] { settled.set_value(); }); });
+  settled.get_future().wait();
+  return {};
+}
+
+void running_node::serve(const std::vector<served>& all) {
+  const std::lock_guard lock(endpoints_mutex_);
+  bool new_topic = false;
+  for (const auto& each : all) {
+    auto& made = endpoints_.emplace_back(
+        runtime_->spawn(each.what, each.object, each.at.topic, *connector_, *executor_, host_));
+    new_topic |= dispatcher_.add(each.at, made->activation());
+  }
+  if (new_topic) {
+    topics_changed();
+  }
+}
+
+void running_node::topics_changed() {
+  std::vector<wire::topic_home> topics;
+  for (auto& [exchange, topic] : dispatcher_.topics()) {
+    topics.push_back({std::move(exchange), std::move(topic), 0});
+  }
+  // Done when it returns: who serves and then calls must find it.
+  run_on(loop_, [&] { connector_->update_topics(self_address_, topics); });
+  control_loop_.post([this, topics] { control_server_->set_topics(topics); });
+}
+
+void running_node::each_endpoint(const std::function<void(actors::endpoint&)>& see) {
+  const std::lock_guard lock(endpoints_mutex_);
+  for (auto& each : endpoints_) {
+    see(*each);
+  }
+  for (auto& each : detached_) {
+    see(*each.actor);
+  }
+}
+
+bool running_node::wait_until_quiet(time_point until) {
+  std::unique_lock lock(quiet_mutex_);
+  return quiet_.wait_until(lock, until, [this] {
+    bool all = true;
+    each_endpoint([&](actors::endpoint& each) { all = all && each.activation().quiet(); });
+    return all;
+  });
+}
+
+std::string running_node::what_still_runs() {
+  std::string names;
+  each_endpoint([&](actors::endpoint& each) {
+    if (!each.activation().quiet()) {
+      names += (names.empty() ? "" : ", ") + each.activation().topic() + " (" +
+               std::to_string(each.activation().running()) + " running)";
+    }
+  });
+  return names;
+}
+
+bool running_node::drain(duration limit) {
+  if (!runtime_) {
+    return true;
+  }
+  const time_point until = host_.now() + limit;
+  run_on(control_loop_, [&] { control_server_->go_away("the node is stopping", limit); });
+  data_server_->stop_accepting();
+  each_endpoint([](actors::endpoint& each) { each.activation().stop(); });
+  if (wait_until_quiet(until)) {
+    return true;
+  }
+  log::warn("drain_limit_passed", {{"node", options_.name}, {"limit", limit}, {"running", what_still_runs()}});
+  each_endpoint([](actors::endpoint& each) { each.activation().end(); });
+  return false;
+}
+
+bool running_node::close() {
+  const bool quiet = runtime_ == nullptr || wait_until_quiet(host_.now() + after_cancelling);
+  if (!quiet) {
+    log::error("stop_hangs", {{"node", options_.name}, {"waits_for", what_still_runs()}});
+    return false;
+  }
+  if (loops_run_) {
+    // What workers have handed over is taken in before anything closes.
+    run_on(loop_, [] {});
+    run_on(control_loop_, [&] {
+      for (auto& [address, peer] : peers_) {
+        peer->close();
+      }
+      peers_.clear();
+      if (control_server_) {
+        control_server_->close();
+      }
+      control_port_.reset();
+    });
+    run_on(loop_, [&] {
+      if (data_server_) {
+        data_server_->close();
+      }
+      if (connector_) {
+        connector_->close();
+      }
+      data_ports_.clear();
+    });
+  }
+  // Detached tasks have ended; whatever the connector's end continued runs out now.
+  {
+    const std::lock_guard lock(endpoints_mutex_);
+    endpoints_.clear();
+    detached_.clear();
+  }
+  runtime_.reset();
+  if (executor_) {
+    executor_->stop(deadline(host_.now() + after_cancelling));
+  }
+  if (loops_run_) {
+    run_on(control_loop_, [&] { control_server_.reset(); });
+    run_on(loop_, [&] {
+      data_server_.reset();
+      connector_.reset();
+    });
+    control_loop_.stop();
+    loop_.stop();
+  }
+  return true;
+}
+
+}  // namespace mailroom
