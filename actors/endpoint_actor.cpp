@@ -36,11 +36,7 @@ endpoint_actor::endpoint_actor(caf::actor_config& config, making&& from)
                   std::move(from.object),
                   std::move(from.topic),
                   from.calls_out,
-                  *this) {
-  units_.hold();
-}
-
-endpoint_actor::~endpoint_actor() { units_.let_go(); }
+                  *this) {}
 
 caf::behavior endpoint_actor::make_behavior() {
   // Not empty, or CAF would end the actor. What CAF actors send gets CAF's usual answer for the unexpected.
@@ -54,6 +50,7 @@ caf::resumable::resume_result endpoint_actor::resume(caf::execution_unit*, std::
 
 void endpoint_actor::submit() noexcept {
   caf::intrusive_ptr_add_ref(ctrl());
+  units_.hold();
   home_.submit(static_cast<caf::resumable*>(this), worker_);
 }
 

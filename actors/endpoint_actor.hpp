@@ -30,10 +30,10 @@ class endpoint_actor final : public caf::event_based_actor, private rpc::runner 
     const std::function<void()>& quiet;  ///< Called when the activation is quiet after a stop. @threadsafe
   };
   endpoint_actor(caf::actor_config& config, making&& from);
-  ~endpoint_actor() override;
 
   rpc::activation& activation() noexcept { return activation_; }
   executors::executor& home() noexcept { return home_; }
+  scheduler& units() noexcept { return units_; }
 
   /// Tells our actors from others where items are run; CAF itself asks this only of what it runs on its own threads.
   subtype_t subtype() const override { return io_actor; }

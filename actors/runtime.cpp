@@ -106,10 +106,12 @@ executors::verdict runtime::run_turn(void* item, executors::executor& where) noe
   if (runnable.subtype() != caf::resumable::io_actor) {
     return all_schedulers().of(where).run(runnable);
   }
+  scheduler& units = static_cast<endpoint_actor&>(runnable).units();
   if (runnable.resume(nullptr, 1) == caf::resumable::resume_later) {
     return executors::verdict::again;
   }
   caf::intrusive_ptr_release(&runnable);
+  units.let_go();
   return executors::verdict::done;
 }
 

@@ -46,17 +46,18 @@ void scheduler::start() {
 }
 
 void scheduler::stop() {
-  {
+  if (scheduled_.fetch_or(stopping, std::memory_order_acq_rel) != 0) {
     std::unique_lock lock(mutex_);
-    none_scheduled_.wait_for(lock, longest_wait, [this] { return scheduled_.load() == 0; });
+    none_scheduled_.wait_for(lock, longest_wait, [this] { return drained_; });
   }
   clock_.cancel_all();
   utility_actors_[printer_id] = nullptr;
 }
 
 void scheduler::let_go() noexcept {
-  const std::lock_guard lock(mutex_);  // Before counting down: at zero `this` may be gone.
-  if (scheduled_.fetch_sub(1) == 1) {
+  if (scheduled_.fetch_sub(1, std::memory_order_acq_rel) == (stopping | 1U)) {
+    const std::lock_guard lock(mutex_);
+    drained_ = true;
     none_scheduled_.notify_all();
   }
 }

@@ -72,7 +72,7 @@ class scheduler final : public caf::scheduler::abstract_coordinator {
   bool detaches_utility_actors() const override { return false; }
   void start() override;
 
-  /// Counts what `stop` waits for: scheduled actors, and endpoint actors from first to last.
+  /// Counts what `stop` waits for: actors from being scheduled until their turn has ended and let go of them.
   void hold() noexcept { scheduled_.fetch_add(1, std::memory_order_relaxed); }
   void let_go() noexcept;
 
@@ -98,7 +98,11 @@ class scheduler final : public caf::scheduler::abstract_coordinator {
   executors::executor& usual_;
   executor_clock clock_;
   execution unit_;
+  // Count and stop flag are one word: whoever counts down to nothing after the flag is set knows that it is the last
+  // to touch this object, and before it, that it must not touch it again.
+  static constexpr std::size_t stopping = ~(~std::size_t{0} >> 1U);
   std::atomic<std::size_t> scheduled_{0};
+  bool drained_ = false;  // Guarded by mutex_.
   std::mutex mutex_;
   std::condition_variable none_scheduled_;
 };

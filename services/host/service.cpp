@@ -1,0 +1,207 @@
+#include <mailroom/services/host/service.hpp>
+
+#include <mailroom/framework/base/text.hpp>
+#include <mailroom/framework/executors/executor.hpp>
+#include <mailroom/framework/observability/log.hpp>
+
+#include <signal.h>
+
+#include <csignal>
+#include <cstdio>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace mailroom {
+namespace {
+
+constexpr int ok = 0;
+constexpr int failed = 1;
+constexpr int wrong_usage = 2;
+
+config_schema node_schema(const std::vector<option>& more) {
+  std::vector<std::string> policies;
+  for (const auto each : executors::policies()) {
+    policies.emplace_back(each);
+  }
+  config_schema schema;
+  schema
+      .add({.key = "node.name", .help = "how peers call this node; default: host name and process id"})
+      .add({.key = "node.listen",
+            .fallback = "tcp://127.0.0.1:0",
+            .help = "address to serve at; port 0 lets the system choose"})
+      .add({.key = "node.connect", .type = option_type::list, .help = "addresses of the nodes to call"})
+      .add({.key = "node.executor",
+            .fallback = "loop-bound",
+            .help = "when and where handlers run",
+            .choices = policies})
+      .add({.key = "node.workers",
+            .type = option_type::integer,
+            .fallback = "0",
+            .help = "threads of the work-stealing executor; 0: one per core",
+            .minimum = 0,
+            .maximum = 1024})
+      .add({.key = "node.heartbeat",
+            .type = option_type::time,
+            .fallback = "1s",
+            .help = "a peer is dead after three missed heartbeats"})
+      .add({.key = "node.max_body", .type = option_type::size, .fallback = "32MiB", .help = "largest body"})
+      .add({.key = "node.drain",
+            .type = option_type::time,
+            .fallback = "5s",
+            .help = "how long running handlers may go on after SIGTERM"})
+      .add({.key = "log.level",
+            .fallback = "info",
+            .help = "what is logged",
+            .choices = {"debug", "info", "warn", "error", "off"}});
+  for (const auto& each : more) {
+    schema.add(each);
+  }
+  return schema;
+}
+
+node_options node_options_from(const config& settings) {
+  return {.name = settings.text("node.name"),
+          .listen = settings.text("node.listen"),
+          .connect = settings.list("node.connect"),
+          .executor = settings.text("node.executor"),
+          .workers = static_cast<std::size_t>(settings.integer("node.workers")),
+          .heartbeat = settings.time("node.heartbeat"),
+          .max_body = static_cast<std::size_t>(settings.size("node.max_body"))};
+}
+
+int usage_error(std::string_view program, const std::string& what) {
+  std::fprintf(stderr, "%.*s: %s\n", static_cast<int>(program.size()), program.data(), what.c_str());
+  return wrong_usage;
+}
+
+struct command_line {
+  config_sources sources;
+  bool help = false;
+  bool print_config = false;
+};
+
+/// Splits `--name value` and `--name=value`; what the names mean is the schema's business.
+result<command_line> split(int argc, char** argv, const config_schema& schema) {
+  command_line line;
+  const auto is_switch = [&](const std::string& name) {
+    for (const auto& each : schema.options()) {
+      if (flag_name(each.key) == "--" + name || flag_name(each.key) == name) {
+        return each.type == option_type::boolean;
+      }
+    }
+    return false;
+  };
+  for (int i = 1; i < argc; ++i) {
+    const std::string word = argv[i];
+    if (word == "--help" || word == "-h") {
+      line.help = true;
+      continue;
+    }
+    if (word == "--print-config") {
+      line.print_config = true;
+      continue;
+    }
+    if (word.size() < 3 || word.compare(0, 2, "--") != 0) {
+      return error(errc::invalid_value, "'" + word + "' is not a flag; flags begin with --, see --help");
+    }
+    const auto equals = word.find('=');
+    std::string name = word.substr(2, equals == std::string::npos ? equals : equals - 2);
+    std::string value;
+    if (equals != std::string::npos) {
+      value = word.substr(equals + 1);
+    } else if (is_switch(name)) {
+      value = "true";
+    } else if (i + 1 < argc) {
+      value = argv[++i];
+    } else {
+      return error(errc::invalid_value, "--" + name + " needs a value");
+    }
+    if (name == "config") {
+      line.sources.file = std::move(value);
+    } else {
+      line.sources.flags.emplace_back(std::move(name), std::move(value));
+    }
+  }
+  line.sources.environment = process_environment();
+  return line;
+}
+
+}  // namespace
+
+int run_service(int argc,
+                char** argv,
+                const std::function<void(node&)>& set_up,
+                const service_options& options) {
+  const std::string_view path = argc > 0 ? argv[0] : "service";
+  const std::string_view program = path.substr(path.rfind('/') + 1);
+  auto schema = node_schema(options.settings);
+  auto line = split(argc, argv, schema);
+  if (!line) {
+    return usage_error(program, std::string(line.error().message()));
+  }
+  if (line->help) {
+    std::printf("%.*s: %.*s\n\nUsage: %.*s [--config FILE] [--print-config] [--FLAG VALUE]...\n"
+                "Example: %.*s --listen tcp://127.0.0.1:7001 --executor work-stealing\n\n%s",
+                static_cast<int>(program.size()), program.data(),
+                static_cast<int>(options.description.size()), options.description.data(),
+                static_cast<int>(program.size()), program.data(),
+                static_cast<int>(program.size()), program.data(), schema.usage().c_str());
+    return ok;
+  }
+  const auto settings = config::load(std::move(schema), line->sources);
+  if (!settings) {
+    return usage_error(program, std::string(settings.error().message()));
+  }
+  if (line->print_config) {
+    std::fputs(settings->print().c_str(), stdout);
+    return ok;
+  }
+  log::set_level(log::level_from(settings->text("log.level")).value_or(log::level::info));
+
+  // Every thread that comes later inherits the mask; signals are taken by this one alone.
+  sigset_t awaited;
+  sigemptyset(&awaited);
+  sigaddset(&awaited, SIGTERM);
+  sigaddset(&awaited, SIGINT);
+  sigaddset(&awaited, SIGHUP);
+  pthread_sigmask(SIG_BLOCK, &awaited, nullptr);
+  std::signal(SIGPIPE, SIG_IGN);
+
+  try {
+    if (options.configured) {
+      options.configured(*settings);
+    }
+    node serving(node_options_from(*settings));
+    set_up(serving);
+    if (const auto started = serving.start(); !started) {
+      std::fprintf(stderr, "%.*s: %s\n", static_cast<int>(program.size()), program.data(),
+                   started.error().to_string().c_str());
+      return started.error() == errc::invalid_value ? wrong_usage : failed;
+    }
+    std::printf("ready %s\n", serving.address().c_str());
+    std::fflush(stdout);
+    if (options.started) {
+      options.started(serving);
+    }
+    for (int signal = 0; signal != SIGTERM && signal != SIGINT;) {
+      if (sigwait(&awaited, &signal) == 0 && signal == SIGHUP) {
+        log::info("reload", {{"outcome", "nothing in the configuration can be changed while running; restart"}});
+      }
+    }
+    if (options.stopping) {
+      options.stopping(serving);
+    }
+    const bool drained = serving.stop(settings->time("node.drain"));
+    log::info("stopped", {{"node", serving.name()}, {"drained", drained}});
+    return drained ? ok : failed;
+  } catch (const call_error& thrown) {
+    std::fprintf(stderr, "%.*s: %s\n", static_cast<int>(program.size()), program.data(), thrown.what());
+    return thrown.why() == errc::invalid_value ? wrong_usage : failed;
+  } catch (const std::exception& thrown) {
+    std::fprintf(stderr, "%.*s: %s\n", static_cast<int>(program.size()), program.data(), thrown.what());
+    return failed;
+  }
+}
+
+}  // namespace mailroom
