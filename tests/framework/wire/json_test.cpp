@@ -41,6 +41,7 @@ BOOST_AUTO_TEST_CASE(comes_back_as_it_went) {
                                       R"(["hello",3,-4,0.5,true,null])",
                                       R"({"z":1,"a":[{"b":{}}]})",
                                       R"(18446744073709551615)",
+                                      R"([1.0,-0.0,1])",
                                       R"(-9223372036854775808)",
                                       R"("żółw")",
                                       R"({"$bytes":"AAEC/w=="})",
@@ -76,6 +77,8 @@ BOOST_AUTO_TEST_CASE(that_cannot_be_read_is_refused_with_the_place) {
   BOOST_TEST(why("").starts_with("the arguments cannot be read as JSON: line 1, column 1: "));
   BOOST_TEST(
       why("[\"\xff\"]").starts_with("the arguments cannot be read as JSON: line 1, column 3: "));
+  BOOST_TEST(why("[1e999]").starts_with("the arguments cannot be read as JSON: number overflow"));
+  BOOST_TEST(why("[\"" + std::string(10'000, 'x')).size() < 300U);
   BOOST_TEST((wire::value_from_json("nul").error() == errc::invalid_value));
 }
 
