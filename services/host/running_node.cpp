@@ -283,7 +283,6 @@ bool running_node::close() {
       for (auto& [address, peer] : peers_) {
         peer->close();
       }
-      peers_.clear();
       if (control_server_) {
         control_server_->close();
       }
@@ -299,7 +298,6 @@ bool running_node::close() {
       data_ports_.clear();
     });
   }
-  // Detached tasks have ended; whatever the connector's end continued runs out now.
   {
     const std::lock_guard lock(endpoints_mutex_);
     endpoints_.clear();
@@ -310,10 +308,14 @@ bool running_node::close() {
     executor_->stop(deadline(host_.now() + after_cancelling));
   }
   if (loops_run_) {
-    run_on(control_loop_, [&] { control_server_.reset(); });
     run_on(loop_, [&] {
       data_server_.reset();
       connector_.reset();
+    });
+    // Last, since the connector told them of its sessions until now.
+    run_on(control_loop_, [&] {
+      peers_.clear();
+      control_server_.reset();
     });
     control_loop_.stop();
     loop_.stop();
