@@ -1,5 +1,6 @@
 #include <mailroom/framework/rpc/link_writer.hpp>
 
+#include <algorithm>
 #include <utility>
 
 namespace mailroom::rpc {
@@ -33,6 +34,7 @@ void link_writer::flush() noexcept {
   if (!queue_.empty() && pending_.size() < full_frame) {
     return;  // Goes on growing until there is room.
   }
+  last_frame_ = std::min(pending_.size(), full_frame + full_frame / 4);
   wire::buffer frame = pending_.take();
   if (!queue_.empty() || !link_->send(frame)) {
     queued_bytes_ += frame.size();

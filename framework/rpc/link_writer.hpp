@@ -23,7 +23,12 @@ class link_writer final : public executors::event_loop::source {
   ~link_writer() { loop_.forget(*this); }
 
   /// The batch to write a message into; call `written` after it.
-  wire::batch& pending() noexcept { return pending_; }
+  wire::batch& pending() {
+    if (pending_.empty() && last_frame_ > worth_reserving) {
+      pending_.reserve(last_frame_);  // The next one will be like the last.
+    }
+    return pending_;
+  }
   void written() noexcept {
     if (pending_.size() >= full_frame) {
       flush();
@@ -49,6 +54,8 @@ class link_writer final : public executors::event_loop::source {
   }
 
  private:
+  static constexpr std::size_t worth_reserving = 1024;
+
   void on_ready() noexcept override { flush(); }
 
   executors::event_loop& loop_;
@@ -57,6 +64,7 @@ class link_writer final : public executors::event_loop::source {
   wire::batch pending_;
   std::deque<wire::buffer> queue_;  // Frames that the link refused.
   std::size_t queued_bytes_ = 0;
+  std::size_t last_frame_ = 0;  // Bytes.
 };
 
 }  // namespace mailroom::rpc

@@ -1,8 +1,8 @@
 #include <mailroom/framework/wire/buffer.hpp>
 
+#include <mailroom/framework/wire/memory_pool.hpp>
+
 #include <algorithm>
-#include <cstdlib>
-#include <new>
 
 namespace mailroom::wire {
 
@@ -11,17 +11,12 @@ buffer::~buffer() {
 }
 
 void buffer::free_memory(std::byte* memory) noexcept {
-  std::free(memory);
+  memory_pool::give_back(memory);
 }
 
 void buffer::grow(std::size_t least) {
-  const std::size_t capacity = std::max({least, capacity_ * 2, std::size_t{256}});
-  void* grown = std::realloc(data_, capacity);
-  if (grown == nullptr) {
-    throw std::bad_alloc();
-  }
-  data_ = static_cast<std::byte*>(grown);
-  capacity_ = capacity;
+  const std::size_t wanted = std::max({least, capacity_ * 2, std::size_t{256}});
+  data_ = memory_pool::grow(data_, size_, wanted, capacity_);
 }
 
 }  // namespace mailroom::wire
