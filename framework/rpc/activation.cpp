@@ -126,6 +126,7 @@ bool activation::turn() noexcept {
     if (arrived_ != nullptr) {
       // What continues goes before what is new, or a flood of new calls would starve the running ones.
       take_first(arrived_)->run();
+      now = runner_.now();
     } else if (may_start()) {
       start_next(now);
     } else {

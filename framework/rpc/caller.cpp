@@ -1,5 +1,6 @@
 #include <mailroom/framework/rpc/caller.hpp>
 
+#include <memory>
 #include <utility>
 #include <vector>
 
@@ -69,7 +70,7 @@ caller::caller(executors::event_loop& loop, const limits& bounds)
       limits_(bounds),
       writer_(loop, wire::plane::data) {}
 
-caller::~caller() = default;
+caller::~caller() { loop_.forget(*this); }
 
 wire::batch& caller::answers() {
   return loop_.on_loop_thread() ? writer_.pending() : this_thread().batch_for(*this);
@@ -80,7 +81,7 @@ void caller::written() {
     if (in_flight_ > 0) {
       --in_flight_;
     }
-    writer_.written();
+    written_here();
   } else {
     this_thread().written(*this);
   }
@@ -113,21 +114,45 @@ void caller::on_ready() noexcept {
     if (!closed_) {
       in_flight_ -= std::min(in_flight_, oldest->answers.count());
       writer_.pending().append(oldest->answers);
-      writer_.written();
+      written_here();
     }
     delete oldest;
     oldest = next;
   }
 }
 
-void caller::open(link& to, std::string name) {
+void caller::written_here() noexcept {
+  writer_.written();
+  if (on_backlog_ != nullptr && over_backlog()) {
+    loop_.ready(*on_backlog_);
+  }
+}
+
+void caller::open(link& to, std::string name, executors::event_loop::source* on_backlog) {
   name_ = std::move(name);
+  on_backlog_ = on_backlog;
   writer_.open(to);
 }
 
 void caller::close() noexcept {
   closed_ = true;
+  on_backlog_ = nullptr;
   writer_.close();
+}
+
+void caller::dispose(caller* last) noexcept {
+  // It sits in lists of the loop, which only the loop's thread may touch. A task that never runs is destroyed when the loop has
+  // no thread any more.
+  if (last->loop_.on_loop_thread()) {
+    delete last;
+    return;
+  }
+  struct deleter {
+    void operator()(caller* each) const noexcept { delete each; }
+  };
+  std::shared_ptr<caller> owned(last, deleter{});
+  executors::event_loop& loop = last->loop_;
+  loop.post([kept = std::move(owned)] {});
 }
 
 }  // namespace mailroom::rpc

@@ -23,7 +23,6 @@ class caller final : public ref_counted<caller>, private executors::event_loop::
   };
 
   caller(executors::event_loop& loop, const limits& bounds);
-  ~caller();
 
   /// The batch that the calling thread writes its next answer into: the link's own on the loop's thread, elsewhere one that leaves
   /// at the end of the thread's turn. After each message call `written`.
@@ -41,7 +40,8 @@ class caller final : public ref_counted<caller>, private executors::event_loop::
 
   // The rest: on the loop's thread only.
 
-  void open(link& to, std::string name);
+  /// `on_backlog` is made ready when an answer brought the peer over its backlog; null for nobody.
+  void open(link& to, std::string name, executors::event_loop::source* on_backlog = nullptr);
   void close() noexcept;
   link_writer& writer() noexcept { return writer_; }
   const std::string& name() const noexcept { return name_; }
@@ -54,6 +54,8 @@ class caller final : public ref_counted<caller>, private executors::event_loop::
     ++in_flight_;
     return true;
   }
+  /// Instead of `written`, for the refusal of a call that was not admitted: it gives no place back.
+  void written_unadmitted() noexcept { written_here(); }
   std::uint32_t in_flight() const noexcept { return in_flight_; }
 
   /// The peer does not read what it asked for and must be cut off.
@@ -61,7 +63,13 @@ class caller final : public ref_counted<caller>, private executors::event_loop::
 
  private:
   friend class outbox;
+  friend class ref<caller>;
   struct chunk;
+
+  static void dispose(caller* last) noexcept;
+  void written_here() noexcept;
+
+  ~caller() override;  // On the loop's thread: see `dispose`.
 
   void on_ready() noexcept override;
   void hand_over(wire::batch&& written) noexcept;
@@ -72,6 +80,7 @@ class caller final : public ref_counted<caller>, private executors::event_loop::
   link_writer writer_;
   std::uint32_t in_flight_ = 0;
   bool closed_ = false;
+  executors::event_loop::source* on_backlog_ = nullptr;
   std::atomic<chunk*> chunks_{nullptr};  // From other threads, newest first. Each keeps a reference to this.
 };
 

@@ -87,7 +87,7 @@ void connector::finish(pending_call& call) {
     watch_deadline(call.until);
     return;
   }
-  const auto kept = take(writing_id_);
+  give_up(writing_id_);
   call.fail(error(errc::too_large,
                   "the arguments have " + std::to_string(to.body_size()) +
                       " bytes, over the limit of " + std::to_string(to.info().max_body)));
@@ -95,7 +95,7 @@ void connector::finish(pending_call& call) {
 
 void connector::take_back() noexcept {
   std::exchange(writing_to_, nullptr)->drop();
-  const auto kept = take(writing_id_);
+  give_up(writing_id_);
 }
 
 std::uint64_t connector::keep(pending_call& call, outbound_session& to) {
@@ -113,9 +113,10 @@ std::uint64_t connector::keep(pending_call& call, outbound_session& to) {
   return (std::uint64_t{taken.generation} << 32U) | index;
 }
 
-ref<pending_call> connector::take(std::uint64_t id) noexcept {
+ref<pending_call> connector::take(std::uint64_t id, const outbound_session& from) noexcept {
   const auto index = static_cast<std::uint32_t>(id);
-  if (index >= slots_.size() || slots_[index].generation != id >> 32U || !slots_[index].call) {
+  if (index >= slots_.size() || slots_[index].generation != id >> 32U || !slots_[index].call ||
+      slots_[index].to != &from) {
     count_one(counters_.late);
     return {};
   }
@@ -127,6 +128,8 @@ ref<pending_call> connector::take(std::uint64_t id) noexcept {
   count_one(counters_.answered);
   return call;
 }
+
+void connector::give_up(std::uint64_t id) noexcept { free_slot(static_cast<std::uint32_t>(id)); }
 
 void connector::free_slot(std::size_t index) noexcept {
   slot& freed = slots_[index];
@@ -207,7 +210,7 @@ void connector::send(outbound_session& to, pending_call& call) {
   to.begin(call, id).bytes().append(call.arguments.bytes());
   if (!to.finish(call)) {
     if (id != 0) {
-      const auto kept = take(id);
+      give_up(id);
     }
     call.fail(error(errc::too_large,
                     "the arguments have " + std::to_string(to.body_size()) +

@@ -166,7 +166,10 @@ class connector final : private executors::event_loop::source, private executors
   void look_for_expired();
   void watch_deadline(deadline until) noexcept;
   std::uint64_t keep(pending_call& call, outbound_session& to);
-  ref<pending_call> take(std::uint64_t id) noexcept;
+  /// The call that `from` answers; none if it has ended, or was not sent there.
+  ref<pending_call> take(std::uint64_t id, const outbound_session& from) noexcept;
+  /// The call that was kept under `id` was not sent after all.
+  void give_up(std::uint64_t id) noexcept;
   void free_slot(std::size_t index) noexcept;
   void ended(outbound_session& session, const error& why);
   void fail_calls_of(const outbound_session& session, const error& why);

@@ -31,6 +31,7 @@ class inbound_session final : public link_observer, private executors::timer {
   ~inbound_session() {
     server_.loop_.cancel(*this);
     from_->close();
+    server_.loop_.forget(backlog_watch_);
   }
 
   const session_id* session() const noexcept { return attached_ ? &session_ : nullptr; }
@@ -45,6 +46,18 @@ class inbound_session final : public link_observer, private executors::timer {
   }
 
  private:
+  // Answers are written while frames are read and batches walked, where a link must not close.
+  class backlog_watch final : public executors::event_loop::source {
+   public:
+    explicit backlog_watch(inbound_session& of) noexcept
+        : source(executors::event_loop::phase::output),
+          of_(of) {}
+    void on_ready() noexcept override { of_.on_backlog(); }
+
+   private:
+    inbound_session& of_;
+  };
+
   struct resolved {
     bool declared = false;
     std::uint64_t generation = 0;
@@ -77,18 +90,22 @@ class inbound_session final : public link_observer, private executors::timer {
     }
     if (const auto read = read_all(*opened, received); !read) {
       reject(read.error().message());
+    }
+  }
+
+  // After the writer has had its turn to flush, since it was made ready before this.
+  void on_backlog() noexcept {
+    if (link_ == nullptr || !from_->over_backlog()) {
       return;
     }
-    if (from_->over_backlog()) {
-      server_.counters_.cut_off.fetch_add(1, std::memory_order_relaxed);
-      log::warn_limited(link_->peer_address(),
-                        "peer_cut_off",
-                        {{"peer", link_->peer_address()},
-                         {"node", from_->name()},
-                         {"unread_bytes", from_->writer().backlog()}});
-      close(false);
-      server_.gone(*this);
-    }
+    server_.counters_.cut_off.fetch_add(1, std::memory_order_relaxed);
+    log::warn_limited(link_->peer_address(),
+                      "peer_cut_off",
+                      {{"peer", link_->peer_address()},
+                       {"node", from_->name()},
+                       {"unread_bytes", from_->writer().backlog()}});
+    close(false);
+    server_.gone(*this);
   }
 
   result<void> read_all(wire::reader& messages, const wire::frame& whole) {
@@ -157,7 +174,7 @@ class inbound_session final : public link_observer, private executors::timer {
     clocks_->set(what->clocks);
     attached_ = true;
     server_.peers_.fetch_add(1, std::memory_order_relaxed);
-    from_->open(*link_, known->node);
+    from_->open(*link_, known->node, &backlog_watch_);
     from_->writer().pending().begin(wire::kind::attached, 0);
     from_->writer().pending().finish();
     from_->writer().written();
@@ -198,9 +215,12 @@ class inbound_session final : public link_observer, private executors::timer {
     auto& counter = wants_answer ? server_.counters_.calls : server_.counters_.casts;
     counter.store(counter.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
     if (wants_answer && !from_->admit()) {
-      return refuse(head.id, wants_answer,
-                    error(errc::busy, "too many calls of this peer are unanswered")
-                        .with_retry_after(std::chrono::milliseconds(50)));
+      server_.counters_.refused.fetch_add(1, std::memory_order_relaxed);
+      wire::write_failure(from_->answers(), head.id,
+                          error(errc::busy, "too many calls of this peer are unanswered")
+                              .with_retry_after(std::chrono::milliseconds(50)));
+      from_->written_unadmitted();
+      return {};
     }
     if (!accepting) {
       return refuse(head.id, wants_answer,
@@ -273,6 +293,7 @@ class inbound_session final : public link_observer, private executors::timer {
   data_server& server_;
   link* link_;
   ref<caller> from_;
+  backlog_watch backlog_watch_{*this};
   bool attached_ = false;
   session_id session_{};
   std::shared_ptr<session_table::clocks> clocks_;

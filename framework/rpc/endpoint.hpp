@@ -67,6 +67,12 @@ class endpoint_builder {
     return std::move(*this);
   }
 
+  /// Places the endpoint on an executor of this policy instead of the node's ("cooperative", "work-stealing", "loop-bound").
+  endpoint_builder&& placed_on(std::string executor) && {
+    executor_ = std::move(executor);
+    return std::move(*this);
+  }
+
   /// For `node::serve`: the description under the name of a topic.
   std::shared_ptr<const rpc::endpoint_definition> build(const std::string& topic) && {
     auto built = std::make_shared<rpc::endpoint_definition>();
@@ -76,6 +82,7 @@ class endpoint_builder {
     built->create = std::move(create_);
     built->exclusive = exclusive_;
     built->queue_limit = queue_limit_;
+    built->executor = executor_;
     return built;
   }
 
@@ -111,6 +118,7 @@ class endpoint_builder {
   std::vector<maker> makers_;
   bool exclusive_ = false;
   std::size_t queue_limit_ = 65'536;
+  std::string executor_;
 };
 
 /// Starts the description of an endpoint whose object is made from copies of `arguments` when it is served.

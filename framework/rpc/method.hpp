@@ -54,6 +54,7 @@ struct endpoint_definition {
   std::function<std::shared_ptr<void>()> create;
   bool exclusive = false;
   std::size_t queue_limit = 65'536;
+  std::string executor;  ///< Policy that serves it; empty: the node's.
 
   const method* find(std::string_view name) const noexcept {
     for (const auto& each : methods) {

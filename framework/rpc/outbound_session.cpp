@@ -115,7 +115,7 @@ result<void> outbound_session::read(const wire::frame& received) {
         if (!wire::id_head::read(each.head, id)) {
           return error(errc::protocol_error, "reply with fixed fields too short");
         }
-        if (const auto call = home_.take(id)) {
+        if (const auto call = home_.take(id, *this)) {
           call->succeed(received, each.payload);
         }
         break;
@@ -125,7 +125,7 @@ result<void> outbound_session::read(const wire::frame& received) {
         if (!failed) {
           return failed.error();
         }
-        if (const auto call = home_.take(failed->id)) {
+        if (const auto call = home_.take(failed->id, *this)) {
           call->fail(std::move(failed->why));
         }
         break;

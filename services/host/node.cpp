@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <array>
+#include <optional>
 #include <utility>
 
 namespace mailroom {
@@ -27,7 +28,10 @@ class node::impl {
     return *running;
   }
 
+  result<void> add(target at, const builder& build);
+
   node_options options;
+  std::optional<error> failed;  // What `serve` could not do, until `start` has told.
   std::vector<running_node::served> served;
   std::unique_ptr<running_node> running;
 };
@@ -40,9 +44,15 @@ node::~node() {
   }
 }
 
-result<void> node::add(
-    target at,
-    std::function<std::shared_ptr<const rpc::endpoint_definition>(const std::string&)> build) {
+result<void> node::add(target at, const builder& build) {
+  auto outcome = impl_->add(std::move(at), build);
+  if (!outcome && !impl_->running && !impl_->failed) {
+    impl_->failed = outcome.error();
+  }
+  return outcome;
+}
+
+result<void> node::impl::add(target at, const builder& build) {
   if (at.topic.empty()) {
     return error(errc::invalid_target, "a served target needs a topic");
   }
@@ -57,21 +67,29 @@ result<void> node::add(
     return error(errc::handler_failed,
                  "the endpoint of topic '" + at.topic + "' could not be made: " + thrown.what());
   }
-  impl_->served.push_back({std::move(at), std::move(what), std::move(object)});
-  if (impl_->running) {
-    impl_->running->serve({impl_->served.back()});
+  served.push_back({std::move(at), std::move(what), std::move(object)});
+  if (running) {
+    if (auto good = running->serve({served.back()}); !good) {
+      served.pop_back();
+      return good;
+    }
   }
   return {};
 }
 
-result<void> node::start() {
+node_outcome node::start() {
   if (impl_->running) {
     return {};
+  }
+  if (impl_->failed) {
+    return *std::exchange(impl_->failed, std::nullopt);
   }
   auto starting = std::make_unique<running_node>(impl_->options, platform::system());
   auto outcome = starting->open();
   if (outcome) {
-    starting->serve(impl_->served);
+    outcome = starting->serve(impl_->served);
+  }
+  if (outcome) {
     outcome = starting->join();
   }
   if (!outcome) {

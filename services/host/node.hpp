@@ -30,6 +30,14 @@ struct node_options {
   std::size_t backlog_per_peer = std::size_t{64} << 20U; ///< Bytes not taken by one peer, before it is cut off (answers) or `errc::busy` (calls).
 };
 
+/// What an operation of a node came to. Unlike other results it may be left unread: what `serve` could not do is reported again
+/// by `start`, and a node that is not started says so to whoever uses it.
+class node_outcome : public result<void> {
+ public:
+  using result<void>::result;
+  node_outcome(result<void> what) : result<void>(std::move(what)) {}  // NOLINT(google-explicit-constructor)
+};
+
 /// One process's place in the network: executors, I/O loop, transports, the endpoints that it serves and the nodes that it
 /// calls. No thread or socket exists before `start`. Methods are for one thread at a time unless marked.
 class node {
@@ -39,18 +47,18 @@ class node {
   node(const node&) = delete;
   node& operator=(const node&) = delete;
 
-  /// Serves an endpoint behind `at.topic`. Before or after `start`. Errors: `invalid_target` (no topic, bad version);
-  /// an endpoint whose constructor throws is `handler_failed`.
+  /// Serves an endpoint behind `at.topic`. Before or after `start`. Errors: `invalid_target` (no topic, bad version), `invalid_value`
+  /// (placed on an executor that does not exist); an endpoint whose constructor throws is `handler_failed`.
   template <class Object>
-  result<void> serve(target at, endpoint_builder<Object>&& what) {
-    return add(std::move(at), std::move(what));
+  node_outcome serve(target at, endpoint_builder<Object>&& what) {
+    auto kept = std::make_shared<endpoint_builder<Object>>(std::move(what));
+    return add(std::move(at), [kept](const std::string& topic) { return std::move(*kept).build(topic); });
   }
-  template <class Object>
-  result<void> serve(target at, endpoint_builder<Object>& what) = delete;
 
   /// Opens the listening address and begins to connect; returns when each address of `connect` is up or has failed once. It is
-  /// no error if one has failed: it is tried again, and calls say so. Errors: `invalid_value` (unknown executor, bad address), `io`.
-  result<void> start();
+  /// no error if one has failed: it is tried again, and calls say so. Errors: `invalid_value` (unknown executor, bad address), `io`, and what
+  /// `serve` failed with before.
+  node_outcome start();
 
   /// Where it listens, with the port that the system chose. Empty if it does not. After `start`.
   const std::string& address() const noexcept;
@@ -77,12 +85,8 @@ class node {
   operator rpc::connector&();  // NOLINT(google-explicit-constructor): a client is made from a node.
 
  private:
-  result<void> add(target at, std::function<std::shared_ptr<const rpc::endpoint_definition>(const std::string&)> build);
-  template <class Object>
-  result<void> add(target at, endpoint_builder<Object>&& what) {
-    auto kept = std::make_shared<endpoint_builder<Object>>(std::move(what));
-    return add(std::move(at), [kept](const std::string& topic) { return std::move(*kept).build(topic); });
-  }
+  using builder = std::function<std::shared_ptr<const rpc::endpoint_definition>(const std::string& topic)>;
+  result<void> add(target at, const builder& build);
 
   class impl;
   std::unique_ptr<impl> impl_;

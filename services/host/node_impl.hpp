@@ -42,7 +42,7 @@ class running_node {
 
   /// Executors, loops and the actor system; then endpoints may be served.
   result<void> open();
-  void serve(const std::vector<served>& all);
+  result<void> serve(const std::vector<served>& all);
   /// Opens the ports and connects to the others.
   result<void> join();
   bool drain(duration limit);
@@ -63,6 +63,7 @@ class running_node {
     std::shared_ptr<std::atomic<bool>> ended;
   };
 
+  result<executors::executor*> executor_for(const std::string& policy);
   rpc::transport* transport_for(const std::string& address);
   result<void> open_ports();
   result<void> open_data(rpc::transport& over, const std::string& address, std::string& opened);
@@ -70,6 +71,7 @@ class running_node {
   void join_self();
   void topics_changed();
   void add_verbs();
+  std::string placed_on(const rpc::activation& what) const;
   wire::buffer describe();
   wire::buffer executors_table();
   wire::buffer stats() const;
@@ -89,7 +91,8 @@ class running_node {
   transports::zmq_transport zmq_;
   rpc::session_table sessions_;
   rpc::dispatcher dispatcher_;
-  std::unique_ptr<executors::executor> executor_;
+  std::map<std::string, std::unique_ptr<executors::executor>> executors_;  // By policy. Guarded by endpoints_mutex_ once others can ask.
+  executors::executor* executor_ = nullptr;  // The usual one.
   std::unique_ptr<rpc::connector> connector_;
   std::unique_ptr<rpc::data_server> data_server_;
   std::unique_ptr<rpc::control_server> control_server_;

@@ -72,7 +72,7 @@ wire::buffer running_node::describe() {
     field(out, "topic", at.topic);
     field(out, "namespace", at.name_space);
     field(out, "version", at.version.empty() ? std::string("1.0") : at.version);
-    field(out, "executor", options_.executor);
+    field(out, "executor", placed_on(*what));
     field(out, "queued", what->queued());
     field(out, "running", what->running());
     out.pack("methods");
@@ -88,28 +88,35 @@ wire::buffer running_node::describe() {
 }
 
 wire::buffer running_node::executors_table() {
+  const std::lock_guard lock(endpoints_mutex_);
   wire::buffer written;
   packer out(written);
-  const auto stats = executor_->stats();
-  std::size_t endpoints = 0;
-  dispatcher_.each([&](const target&, const rpc::activation&) { ++endpoints; });
+  std::map<std::string, std::size_t> endpoints;
+  dispatcher_.each([&](const target&, const rpc::activation& what) { ++endpoints[placed_on(what)]; });
   const double lived = std::chrono::duration<double>(host_.now() - started_).count();
-  const double busy = std::chrono::duration<double>(stats.busy).count();
-  const auto threads = static_cast<double>(std::max<std::size_t>(stats.threads, 1));
-  out.pack_array(1);
-  out.pack_map(11);
-  field(out, "name", stats.name);
-  field(out, "policy", stats.policy);
-  field(out, "threads", stats.threads);
-  field(out, "endpoints", endpoints);
-  field(out, "queued", stats.queued);
-  field(out, "busy_share", lived > 0 ? busy / lived / threads : 0.0);
-  field(out, "turns", stats.turns);
-  field(out, "steals", stats.steals);
-  field(out, "parks", stats.parks);
-  field(out, "wakeups", stats.wakeups);
-  field(out, "longest_turn_us", microseconds(stats.longest_turn));
+  out.pack_array(static_cast<std::uint32_t>(executors_.size()));
+  for (const auto& [policy, executor] : executors_) {
+    const auto stats = executor->stats();
+    const double busy = std::chrono::duration<double>(stats.busy).count();
+    const auto threads = static_cast<double>(std::max<std::size_t>(stats.threads, 1));
+    out.pack_map(11);
+    field(out, "name", stats.name);
+    field(out, "policy", stats.policy);
+    field(out, "threads", stats.threads);
+    field(out, "endpoints", endpoints[policy]);
+    field(out, "queued", stats.queued);
+    field(out, "busy_share", lived > 0 ? busy / lived / threads : 0.0);
+    field(out, "turns", stats.turns);
+    field(out, "steals", stats.steals);
+    field(out, "parks", stats.parks);
+    field(out, "wakeups", stats.wakeups);
+    field(out, "longest_turn_us", microseconds(stats.longest_turn));
+  }
   return written;
+}
+
+std::string running_node::placed_on(const rpc::activation& what) const {
+  return what.definition().executor.empty() ? options_.executor : what.definition().executor;
 }
 
 wire::buffer running_node::stats() const {

@@ -46,22 +46,34 @@ rpc::transport* running_node::transport_for(const std::string& address) {
   return nullptr;
 }
 
-result<void> running_node::open() {
-  auto made = executors::make_executor(
-      options_.executor,
-      {.name = options_.executor,
-       .workers = options_.workers,
-       .run = &actors::runtime::run_turn,
-       .host = &host_,
-       .loops = {&loop_}});
-  if (!made) {
-    return made.error();
+result<executors::executor*> running_node::executor_for(const std::string& policy) {
+  auto& slot = executors_[policy];
+  if (!slot) {
+    auto made = executors::make_executor(policy,
+                                         {.name = policy,
+                                          .workers = options_.workers,
+                                          .run = &actors::runtime::run_turn,
+                                          .host = &host_,
+                                          .loops = {&loop_}});
+    if (!made) {
+      executors_.erase(policy);
+      return made.error();
+    }
+    slot = *std::move(made);
+    slot->start();
   }
-  executor_ = *std::move(made);
+  return slot.get();
+}
+
+result<void> running_node::open() {
   loop_.start();
   control_loop_.start();
   loops_run_ = true;
-  executor_->start();
+  const auto usual = executor_for(options_.executor);
+  if (!usual) {
+    return usual.error();
+  }
+  executor_ = *usual;
   runtime_ = std::make_unique<actors::runtime>(*executor_, [this] {
     const std::lock_guard lock(quiet_mutex_);
     quiet_.notify_all();
@@ -201,17 +213,23 @@ result<void> running_node::connect() {
   return {};
 }
 
-void running_node::serve(const std::vector<served>& all) {
+result<void> running_node::serve(const std::vector<served>& all) {
   const std::lock_guard lock(endpoints_mutex_);
   bool new_topic = false;
   for (const auto& each : all) {
+    const auto home = each.what->executor.empty() ? result<executors::executor*>(executor_)
+                                                  : executor_for(each.what->executor);
+    if (!home) {
+      return home.error();
+    }
     auto& made = endpoints_.emplace_back(
-        runtime_->spawn(each.what, each.object, each.at.topic, *connector_, *executor_, host_));
+        runtime_->spawn(each.what, each.object, each.at.topic, *connector_, **home, host_));
     new_topic |= dispatcher_.add(each.at, made->activation());
   }
   if (new_topic) {
     topics_changed();
   }
+  return {};
 }
 
 void running_node::topics_changed() {
@@ -304,8 +322,8 @@ bool running_node::close() {
     detached_.clear();
   }
   runtime_.reset();
-  if (executor_) {
-    executor_->stop(deadline(host_.now() + after_cancelling));
+  for (auto& [policy, each] : executors_) {
+    each->stop(deadline(host_.now() + after_cancelling));
   }
   if (loops_run_) {
     run_on(loop_, [&] {
