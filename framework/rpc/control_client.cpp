@@ -11,6 +11,20 @@ namespace {
 
 std::int64_t nanoseconds(time_point at) noexcept { return at.time_since_epoch().count(); }
 
+// A node that listens on all interfaces cannot know by which of them it is reached; we do.
+std::string with_host_of(const std::string& control, std::string data) {
+  constexpr std::string_view tcp = "tcp://";
+  const auto port = data.rfind(':');
+  if (data.compare(0, tcp.size(), tcp) != 0 || control.compare(0, tcp.size(), tcp) != 0 || port < tcp.size()) {
+    return data;
+  }
+  const std::string host = data.substr(tcp.size(), port - tcp.size());
+  if (host != "0.0.0.0" && host != "*" && host != "[::]") {
+    return data;
+  }
+  return control.substr(0, control.rfind(':')) + data.substr(port);
+}
+
 }  // namespace
 
 control_client::control_client(executors::event_loop& loop,
@@ -185,7 +199,7 @@ void control_client::on_welcome(wire::welcome agreed) {
   connector::session_info info;
   info.address = options_.address;
   info.node = std::move(agreed.node);
-  info.data_address = std::move(agreed.data.front());
+  info.data_address = with_host_of(options_.address, std::move(agreed.data.front()));
   info.session = agreed.session;
   info.clocks = clocks_.at(now).value_or(wire::clock_relation{});
   info.in_flight = agreed.in_flight;
