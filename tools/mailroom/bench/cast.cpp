@@ -1,0 +1,63 @@
+#include <mailroom/tools/mailroom/bench/caster.hpp>
+#include <mailroom/tools/mailroom/bench/endpoint.hpp>
+#include <mailroom/tools/mailroom/bench/load_options.hpp>
+#include <mailroom/tools/mailroom/bench/measure.hpp>
+#include <mailroom/tools/mailroom/bench/verbs.hpp>
+#include <mailroom/tools/mailroom/connected_node.hpp>
+
+#include <memory>
+
+namespace mailroom::bench {
+namespace {
+
+struct settings : load_options {
+  settings() { what.in_flight = 10'000; }
+
+  std::string topic = bench::topic;
+  std::string method = "sink";
+  std::string executor = "loop-bound";
+};
+
+int cast(const settings& with) {
+  const std::string verb = "bench cast";
+  if (with.cpu) {
+    if (auto kept = keep_to_cpu(*with.cpu); !kept) {
+      return cli::failed(verb, kept.error());
+    }
+  }
+  std::optional<node> here;
+  if (auto up = cli::connect(here, with.connect, with.executor); !up) {
+    return cli::not_started(verb, up.error());
+  }
+  const client to =
+      client(*here, {.topic = with.topic}).prepare({.timeout = std::chrono::seconds(10)});
+  caster load(to, with.method, with.chosen());
+  measure(*here, load, [&] {
+    return cpu_times{own_cpu_time(), server_cpu_time(*here, with.connect)};
+  });
+  here->stop();
+  return report(verb, load.measured(), with.as_json);
+}
+
+}  // namespace
+
+void add_cast(CLI::App& to, cli::job& chosen) {
+  auto* verb =
+      cli::add_verb(to,
+                    "cast",
+                    "Cast random payloads to a method, and measure what the handler has received",
+                    "mailroom bench cast --connect tcp://127.0.0.1:7001 --in-flight 10000 --json");
+  auto with = std::make_shared<settings>();
+  cli::add_connect(*verb, with->connect);
+  verb->add_option("--topic", with->topic, "Topic of the endpoint, which counts in `received`")
+      ->capture_default_str()
+      ->type_name("TOPIC");
+  verb->add_option("--method", with->method, "Method that takes one argument, bytes")
+      ->capture_default_str()
+      ->type_name("NAME");
+  with->add_to(*verb);
+  cli::add_executor(*verb, "--executor", with->executor, "Where the casting flow runs");
+  verb->callback([&chosen, with] { chosen = [with] { return cast(*with); }; });
+}
+
+}  // namespace mailroom::bench

@@ -1,0 +1,230 @@
+#include <mailroom/tools/mailroom/bench/trial.hpp>
+#include <mailroom/tools/mailroom/bench/verbs.hpp>
+#include <mailroom/tools/mailroom/options.hpp>
+#include <mailroom/tools/mailroom/table.hpp>
+
+#include <mailroom/framework/base/text.hpp>
+#include <mailroom/framework/executors/executor.hpp>
+
+#include <nlohmann/json.hpp>
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <cstdio>
+#include <iostream>
+#include <memory>
+
+namespace mailroom::bench {
+namespace {
+
+struct settings {
+  unsigned rounds = 7;
+  double seconds = 2;
+  std::vector<std::string> cases;
+  std::vector<std::string> executors;
+  std::string client_executor = "loop-bound";
+  bool as_json = false;
+};
+
+/// What the rounds gave for one figure of one contender.
+class series {
+ public:
+  void add(double value) {
+    values_.insert(std::upper_bound(values_.begin(), values_.end(), value), value);
+  }
+  bool empty() const noexcept { return values_.empty(); }
+  double least() const { return values_.front(); }
+  double most() const { return values_.back(); }
+  double median() const {
+    const std::size_t middle = values_.size() / 2;
+    return values_.size() % 2 == 1 ? values_[middle] : (values_[middle - 1] + values_[middle]) / 2;
+  }
+
+ private:
+  std::vector<double> values_;  // Sorted.
+};
+
+/// Trial, figure, contender.
+using outcome = std::map<std::string, std::map<std::string, std::map<std::string, series>>>;
+
+std::string shown(double value) {
+  std::array<char, 32> text{};
+  std::snprintf(text.data(),
+                text.size(),
+                value >= 1000 ? "%.0f"
+                : value >= 10 ? "%.1f"
+                              : "%.3f",
+                value);
+  return text.data();
+}
+
+double rounded(double value) {
+  return std::round(value * 1e4) / 1e4;
+}
+
+std::string as_text(const std::vector<trial>& asked,
+                    const std::vector<contender>& all,
+                    outcome& of) {
+  cli::table lines({"CASE", "FIGURE", "WHO", "MEDIAN", "LEAST", "MOST", "x RAW"});
+  for (const auto& what : asked) {
+    for (const auto& figure : what.figures) {
+      for (const auto& who : all) {
+        const series& got = of[what.name][figure.name][who.name];
+        const double raw = of[what.name][figure.name][all.front().name].median();
+        lines.add({what.title,
+                   figure.name,
+                   who.name,
+                   shown(got.median()),
+                   shown(got.least()),
+                   shown(got.most()),
+                   raw > 0 ? shown(got.median() / raw) : "-"});
+      }
+    }
+  }
+  return lines.text();
+}
+
+std::string as_json(const settings& with,
+                    const std::vector<trial>& asked,
+                    const std::vector<contender>& all,
+                    outcome& of) {
+  nlohmann::ordered_json out;
+  out["rounds"] = with.rounds;
+  out["seconds"] = with.seconds;
+  for (const auto& what : asked) {
+    auto& here = out["cases"][what.name];
+    here["title"] = what.title;
+    for (const auto& figure : what.figures) {
+      const double raw = of[what.name][figure.name][all.front().name].median();
+      here["figures"][figure.name]["more_is_better"] = figure.more_is_better;
+      for (const auto& who : all) {
+        const series& got = of[what.name][figure.name][who.name];
+        auto& told = here["figures"][figure.name][who.name];
+        told["median"] = rounded(got.median());
+        told["min"] = rounded(got.least());
+        told["max"] = rounded(got.most());
+        told["ratio"] = raw > 0 ? nlohmann::ordered_json(rounded(got.median() / raw)) : nullptr;
+      }
+    }
+  }
+  return out.dump();
+}
+
+/// Each round asks everything of everybody; who begins changes, so that no one always follows the
+/// same other.
+result<outcome> run(const settings& with,
+                    const std::vector<trial>& asked,
+                    const std::vector<contender>& all) {
+  outcome of;
+  for (unsigned round = 0; round < with.rounds; ++round) {
+    for (const auto& what : asked) {
+      std::cerr << "round " << round + 1 << " of " << with.rounds << ", " << what.name << ':';
+      for (std::size_t i = 0; i < all.size(); ++i) {
+        const auto& who = all[(i + round) % all.size()];
+        auto got = run_once(what, who, with.seconds, with.client_executor);
+        if (!got) {
+          std::cerr << std::endl;
+          return got.error();
+        }
+        for (const auto& [figure, value] : *got) {
+          of[what.name][figure][who.name].add(value);
+        }
+        const char* first = what.figures.front().name;
+        std::cerr << ' ' << who.name << ' ' << shown((*got)[first]) << std::flush;
+      }
+      std::cerr << std::endl;
+    }
+  }
+  return of;
+}
+
+int compare(const settings& with) {
+  const std::string verb = "bench compare";
+  std::vector<trial> asked;
+  for (const auto& each : trials()) {
+    if (with.cases.empty() || std::count(with.cases.begin(), with.cases.end(), each.name) > 0) {
+      asked.push_back(each);
+    }
+  }
+  std::vector<contender> all{{"raw", true}};
+  for (const auto& each : executors::policies()) {
+    if (with.executors.empty() ||
+        std::count(with.executors.begin(), with.executors.end(), each) > 0) {
+      all.push_back({std::string(each), false});
+    }
+  }
+  // loop-bound is what the figures are about: right after the baseline.
+  std::stable_partition(
+      all.begin() + 1, all.end(), [](const contender& who) { return who.name == "loop-bound"; });
+  auto of = run(with, asked, all);
+  if (!of) {
+    return cli::failed(verb, std::string(of.error().message()));
+  }
+  std::cout << (with.as_json ? as_json(with, asked, all, *of) : as_text(asked, all, *of))
+            << std::endl;
+  return 0;
+}
+
+/// Every word must be one of `known`.
+CLI::Validator one_of(std::vector<std::string> known) {
+  return CLI::Validator(
+      [known = std::move(known)](const std::string& word) -> std::string {
+        if (std::count(known.begin(), known.end(), word) > 0) {
+          return {};
+        }
+        std::string listed;
+        for (const auto& each : known) {
+          listed += (listed.empty() ? "" : ", ") + each;
+        }
+        const std::string meant = nearest(word, known);
+        return "unknown '" + word + "'" +
+               (meant.empty() ? ", there are " + listed : ", nearest is " + meant);
+      },
+      "");
+}
+
+}  // namespace
+
+void add_compare(CLI::App& to, cli::job& chosen) {
+  auto* verb = cli::add_verb(
+      to,
+      "compare",
+      "Bare libzmq against every executor, as processes, round by round: medians and ratios",
+      "mailroom bench compare --rounds 7 --seconds 2 --cases calls-1000,casts --json");
+  auto with = std::make_shared<settings>();
+  std::vector<std::string> cases;
+  for (const auto& each : trials()) {
+    cases.emplace_back(each.name);
+  }
+  std::vector<std::string> policies;
+  for (const auto& each : executors::policies()) {
+    policies.emplace_back(each);
+  }
+  verb->add_option("--rounds", with->rounds, "How often everything is measured")
+      ->capture_default_str()
+      ->check(CLI::Range(1, 1000))
+      ->type_name("R");
+  verb->add_option("--seconds", with->seconds, "How long each measurement takes")
+      ->capture_default_str()
+      ->check(CLI::Range(0.01, 3600.0))
+      ->type_name("S");
+  std::string listed;
+  for (const auto& each : cases) {
+    listed += (listed.empty() ? "" : ", ") + each;
+  }
+  verb->add_option("--cases", with->cases, "Only these: " + listed)
+      ->delimiter(',')
+      ->check(one_of(cases))
+      ->type_name("NAME,...");
+  verb->add_option("--executors", with->executors, "Only these")
+      ->delimiter(',')
+      ->check(one_of(policies))
+      ->type_name("NAME,...");
+  cli::add_executor(
+      *verb, "--client-executor", with->client_executor, "Where the calling flows run");
+  cli::add_json(*verb, with->as_json);
+  verb->callback([&chosen, with] { chosen = [with] { return compare(*with); }; });
+}
+
+}  // namespace mailroom::bench

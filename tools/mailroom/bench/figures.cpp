@@ -1,0 +1,69 @@
+#include <mailroom/tools/mailroom/bench/figures.hpp>
+#include <mailroom/tools/mailroom/command.hpp>
+
+#include <nlohmann/json.hpp>
+
+#include <cmath>
+#include <iostream>
+
+namespace mailroom::bench {
+namespace {
+
+double rounded(double value, double to) {
+  return std::round(value / to) * to;
+}
+
+nlohmann::ordered_json per_100k(const std::optional<duration>& cpu, std::uint64_t calls) {
+  if (!cpu || calls == 0) {
+    return nullptr;
+  }
+  const double seconds = std::chrono::duration<double>(*cpu).count();
+  return std::round(seconds * 1e5 / static_cast<double>(calls) * 1e6) / 1e6;
+}
+
+nlohmann::ordered_json all(const figures& of) {
+  nlohmann::ordered_json out;
+  out[of.one_way ? "casts" : "calls"] = of.calls;
+  out[of.one_way ? "casts_per_s" : "calls_per_s"] = rounded(of.calls_per_s, 1);
+  if (of.one_way) {
+    out["received_per_s"] = rounded(of.received_per_s, 1);
+  } else {
+    out["p50_us"] = std::round(of.latency.quantile_us(0.5) * 100) / 100;
+    out["p99_us"] = std::round(of.latency.quantile_us(0.99) * 100) / 100;
+    out["p999_us"] = std::round(of.latency.quantile_us(0.999) * 100) / 100;
+  }
+  out["errors"] = of.errors;
+  out["client_cpu_s_per_100k"] = per_100k(of.client_cpu, of.calls);
+  out["server_cpu_s_per_100k"] = per_100k(of.server_cpu, of.calls);
+  return out;
+}
+
+}  // namespace
+
+std::string figures::json() const {
+  return all(*this).dump();
+}
+
+std::string figures::text() const {
+  std::string lines;
+  for (const auto& [name, value] : all(*this).items()) {
+    lines += name + std::string(24 - std::min<std::size_t>(name.size(), 23), ' ') +
+             (value.is_null() ? "-" : value.dump()) + '\n';
+  }
+  lines.pop_back();
+  return lines;
+}
+
+int report(const std::string& verb, const figures& measured, bool as_json) {
+  if (measured.errors != 0 && measured.calls == 0) {
+    return cli::failed(verb, measured.first_error);
+  }
+  std::cout << (as_json ? measured.json() : measured.text()) << std::endl;
+  if (measured.errors != 0) {
+    cli::complain(verb,
+                  std::to_string(measured.errors) + " errors, the first: " + measured.first_error);
+  }
+  return 0;
+}
+
+}  // namespace mailroom::bench

@@ -1,0 +1,62 @@
+#pragma once
+
+#include <mailroom/services/host/node.hpp>
+#include <mailroom/tools/mailroom/bench/figures.hpp>
+#include <mailroom/tools/mailroom/bench/process.hpp>
+
+#include <mailroom/framework/wire/json.hpp>
+
+#include <nlohmann/json.hpp>
+
+#include <functional>
+#include <optional>
+#include <string>
+
+namespace mailroom::bench {
+
+/// CPU times of both ends at one moment.
+struct cpu_times {
+  std::optional<duration> client;
+  std::optional<duration> server;
+};
+
+/// What the server of a node at `address` has used, asked over its control plane.
+inline std::optional<duration> server_cpu_time(node& here, const std::string& address) {
+  const auto stats = here.admin(address, "stats");
+  if (!stats) {
+    return std::nullopt;
+  }
+  const auto json = wire::json_from_body(stats->view());
+  if (!json) {
+    return std::nullopt;
+  }
+  const auto parsed = nlohmann::json::parse(*json);
+  const auto found = parsed.find("cpu_us");
+  return found == parsed.end() || !found->is_number()
+             ? std::nullopt
+             : std::optional<duration>(std::chrono::microseconds(found->get<std::int64_t>()));
+}
+
+/// Runs a generator (`caller`, `caster`) as a task of `here` to its end, with CPU times read at
+/// both ends of its window.
+template <class Generator>
+void measure(node& here, Generator& load, const std::function<cpu_times()>& cpu) {
+  const auto ended = here.run("bench", [&load](context& ctx) { return load.run(ctx); });
+  cpu_times before;
+  cpu_times after;
+  if (ended.wait_until(load.counted().begins) == std::future_status::timeout) {
+    before = cpu();
+  }
+  // Also when the load was faster than this thread: what it used since its end is next to nothing.
+  ended.wait_until(load.counted().ends);
+  after = cpu();
+  ended.wait();
+  if (before.client && after.client) {
+    load.measured().client_cpu = *after.client - *before.client;
+  }
+  if (before.server && after.server) {
+    load.measured().server_cpu = *after.server - *before.server;
+  }
+}
+
+}  // namespace mailroom::bench

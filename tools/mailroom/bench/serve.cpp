@@ -1,0 +1,67 @@
+#include <mailroom/services/host/node.hpp>
+#include <mailroom/tools/mailroom/bench/endpoint.hpp>
+#include <mailroom/tools/mailroom/bench/process.hpp>
+#include <mailroom/tools/mailroom/bench/verbs.hpp>
+#include <mailroom/tools/mailroom/options.hpp>
+
+#include <iostream>
+#include <memory>
+#include <optional>
+
+namespace mailroom::bench {
+namespace {
+
+struct settings {
+  node_options node = {.listen = "tcp://127.0.0.1:0"};
+  std::optional<unsigned> cpu;
+  bool as_json = false;
+};
+
+int serve(const settings& with) {
+  const std::string verb = "bench serve";
+  hold_stop_signals();
+  if (with.cpu) {
+    if (auto kept = keep_to_cpu(*with.cpu); !kept) {
+      return cli::failed(verb, kept.error());
+    }
+  }
+  node here(with.node);
+  if (auto served = here.serve({.topic = topic}, echo_endpoint::describe()); !served) {
+    return cli::failed(verb, served.error());
+  }
+  if (auto up = here.start(); !up) {
+    return cli::not_started(verb, up.error());
+  }
+  if (with.as_json) {
+    std::cout << R"({"ready":")" << here.address() << "\"}" << std::endl;
+  } else {
+    std::cout << "ready " << here.address() << std::endl;
+  }
+  wait_for_stop_signal();
+  here.stop();
+  return 0;
+}
+
+}  // namespace
+
+void add_serve(CLI::App& to, cli::job& chosen) {
+  auto* verb = cli::add_verb(
+      to,
+      "serve",
+      "Serve topic `echo` (echo, echo_coroutine, echo_suspending, sink, received) until SIGTERM",
+      "mailroom bench serve --listen tcp://127.0.0.1:7001 --executor work-stealing");
+  auto with = std::make_shared<settings>();
+  verb->add_option("--listen", with->node.listen, "Address; port 0: chosen by the system")
+      ->capture_default_str()
+      ->type_name("ADDRESS");
+  cli::add_executor(*verb, "--executor", with->node.executor, "Where handlers run");
+  verb->add_option(
+          "--workers", with->node.workers, "Threads of work-stealing; 0: one for each core")
+      ->capture_default_str()
+      ->type_name("N");
+  cli::add_cpu(*verb, with->cpu);
+  cli::add_json(*verb, with->as_json);
+  verb->callback([&chosen, with] { chosen = [with] { return serve(*with); }; });
+}
+
+}  // namespace mailroom::bench

@@ -1,0 +1,51 @@
+#include <mailroom/tools/mailroom/connected_node.hpp>
+#include <mailroom/tools/mailroom/message_options.hpp>
+#include <mailroom/tools/mailroom/verbs.hpp>
+
+#include <iostream>
+#include <memory>
+
+namespace mailroom::cli {
+namespace {
+
+int call(const message_options& with) {
+  const std::string verb = "call";
+  const auto arguments = wire::arguments_from_json(with.arguments);
+  if (!arguments) {
+    return misused(verb, std::string(arguments.error().message()));
+  }
+  if (const auto good = rpc::check_version(with.to.version); !good) {
+    return misused(verb, "--version: " + std::string(good.error().message()));
+  }
+  std::optional<node> here;
+  if (const auto up = connect(here, with.connect); !up) {
+    return not_started(verb, up.error());
+  }
+  const client to = client(*here, with.to).prepare({.timeout = with.timeout});
+  const auto answer =
+      to.call<wire::encoded>(with.method, wire::encoded_arguments{arguments->bytes()});
+  if (!answer) {
+    return failed(verb, answer.error());
+  }
+  const auto shown = wire::json_from_body(answer->value.view());
+  if (!shown) {
+    return failed(verb, shown.error());
+  }
+  std::cout << *shown << std::endl;
+  return 0;
+}
+
+}  // namespace
+
+void add_call(CLI::App& to, job& chosen) {
+  auto* verb =
+      add_verb(to,
+               "call",
+               "Call a method and print its result as JSON",
+               "mailroom call --connect tcp://127.0.0.1:7001 --topic echo echo '[\"hello\"]'");
+  auto with = std::make_shared<message_options>();
+  with->add_to(*verb);
+  verb->callback([&chosen, with] { chosen = [with] { return call(*with); }; });
+}
+
+}  // namespace mailroom::cli

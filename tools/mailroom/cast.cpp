@@ -1,0 +1,58 @@
+#include <mailroom/tools/mailroom/connected_node.hpp>
+#include <mailroom/tools/mailroom/message_options.hpp>
+#include <mailroom/tools/mailroom/verbs.hpp>
+
+#include <iostream>
+#include <memory>
+
+namespace mailroom::cli {
+namespace {
+
+struct cast_options : message_options {
+  bool fanout = false;
+};
+
+int cast(const cast_options& with) {
+  const std::string verb = "cast";
+  const auto arguments = wire::arguments_from_json(with.arguments);
+  if (!arguments) {
+    return misused(verb, std::string(arguments.error().message()));
+  }
+  if (const auto good = rpc::check_version(with.to.version); !good) {
+    return misused(verb, "--version: " + std::string(good.error().message()));
+  }
+  std::optional<node> here;
+  if (const auto up = connect(here, with.connect); !up) {
+    return not_started(verb, up.error());
+  }
+  const client to =
+      client(*here, with.to).prepare({.timeout = with.timeout, .fanout = with.fanout});
+  const auto sent = to.cast(with.method, wire::encoded_arguments{arguments->bytes()});
+  if (!sent) {
+    return failed(verb, sent.error());
+  }
+  // What a connection has accepted leaves before the node ends.
+  if (!here->stop(with.timeout)) {
+    return failed(verb, error(errc::expired, "the message did not leave within the timeout"));
+  }
+  if (with.as_json) {
+    std::cout << R"({"accepted":true})" << std::endl;
+  }
+  return 0;
+}
+
+}  // namespace
+
+void add_cast(CLI::App& to, job& chosen) {
+  auto* verb =
+      add_verb(to,
+               "cast",
+               "Tell an endpoint something; nothing is answered",
+               "mailroom cast --connect tcp://127.0.0.1:7001 --topic echo sink '[\"hello\"]'");
+  auto with = std::make_shared<cast_options>();
+  with->add_to(*verb);
+  verb->add_flag("--fanout", with->fanout, "To all servers of the topic");
+  verb->callback([&chosen, with] { chosen = [with] { return cast(*with); }; });
+}
+
+}  // namespace mailroom::cli

@@ -1,0 +1,102 @@
+#include <mailroom/tools/mailroom/connected_node.hpp>
+#include <mailroom/tools/mailroom/options.hpp>
+#include <mailroom/tools/mailroom/table.hpp>
+#include <mailroom/tools/mailroom/verbs.hpp>
+
+#include <mailroom/framework/wire/json.hpp>
+
+#include <nlohmann/json.hpp>
+
+#include <iostream>
+#include <memory>
+
+namespace mailroom::cli {
+namespace {
+
+struct executor_options {
+  std::string connect;
+  duration timeout = std::chrono::seconds(5);
+  bool as_json = false;
+};
+
+struct column {
+  const char* title;
+  const char* key;
+};
+constexpr column columns[] = {{"NAME", "name"},
+                              {"POLICY", "policy"},
+                              {"THREADS", "threads"},
+                              {"ENDPOINTS", "endpoints"},
+                              {"QUEUED", "queued"},
+                              {"BUSY", "busy_share"},
+                              {"TURNS", "turns"},
+                              {"STEALS", "steals"},
+                              {"PARKS", "parks"},
+                              {"WAKEUPS", "wakeups"},
+                              {"LONGEST TURN", "longest_turn_us"}};
+
+std::string cell(const nlohmann::json& of, const std::string& key) {
+  const auto found = of.find(key);
+  if (found == of.end() || found->is_null()) {
+    return "-";
+  }
+  if (key == "busy_share") {
+    return std::to_string(static_cast<int>(found->get<double>() * 100 + 0.5)) + " %";
+  }
+  if (key == "longest_turn_us") {
+    return found->dump() + " us";
+  }
+  return found->is_string() ? found->get<std::string>() : found->dump();
+}
+
+int list(const executor_options& with) {
+  const std::string verb = "executor ls";
+  std::optional<node> here;
+  if (const auto up = connect(here, with.connect); !up) {
+    return not_started(verb, up.error());
+  }
+  const auto answer = here->admin(with.connect, "executors", with.timeout);
+  if (!answer) {
+    return failed(verb, answer.error());
+  }
+  const auto json = wire::json_from_body(answer->view());
+  if (!json) {
+    return failed(verb, json.error());
+  }
+  if (with.as_json) {
+    std::cout << *json << std::endl;
+    return 0;
+  }
+  table::row head;
+  for (const auto& each : columns) {
+    head.emplace_back(each.title);
+  }
+  table shown(std::move(head));
+  for (const auto& each : nlohmann::json::parse(*json)) {
+    table::row cells;
+    for (const auto& of : columns) {
+      cells.push_back(cell(each, of.key));
+    }
+    shown.add(std::move(cells));
+  }
+  std::cout << shown.text() << std::endl;
+  return 0;
+}
+
+}  // namespace
+
+void add_executor(CLI::App& to, job& chosen) {
+  CLI::App* verb = to.add_subcommand("executor", "The executors of a node");
+  verb->require_subcommand(1);
+  auto* ls = add_verb(*verb,
+                      "ls",
+                      "List them with their threads, load and counters",
+                      "mailroom executor ls --connect tcp://127.0.0.1:7001");
+  auto with = std::make_shared<executor_options>();
+  add_connect(*ls, with->connect);
+  add_duration(*ls, "--timeout", with->timeout, "How long it may take");
+  add_json(*ls, with->as_json);
+  ls->callback([&chosen, with] { chosen = [with] { return list(*with); }; });
+}
+
+}  // namespace mailroom::cli

@@ -1,0 +1,16 @@
+#include <mailroom/tools/mailroom/verbs.hpp>
+
+int main(int argc, char** argv) {
+  CLI::App app("The operator's command for mailroom nodes.", "mailroom");
+  app.require_subcommand(1);
+  app.footer(
+      "Exit codes: 0 done, 1 failed, 2 wrong usage. `mailroom VERB --help` shows an example.");
+  mailroom::cli::job chosen;
+  mailroom::cli::add_call(app, chosen);
+  mailroom::cli::add_cast(app, chosen);
+  mailroom::cli::add_ping(app, chosen);
+  mailroom::cli::add_describe(app, chosen);
+  mailroom::cli::add_executor(app, chosen);
+  mailroom::cli::add_bench(app, chosen);
+  return mailroom::cli::run(app, chosen, argc, argv);
+}

@@ -1,0 +1,90 @@
+#include <mailroom/tools/mailroom/connected_node.hpp>
+#include <mailroom/tools/mailroom/options.hpp>
+#include <mailroom/tools/mailroom/verbs.hpp>
+
+#include <nlohmann/json.hpp>
+
+#include <algorithm>
+#include <cmath>
+#include <cstdint>
+#include <iostream>
+#include <memory>
+#include <thread>
+#include <vector>
+
+namespace mailroom::cli {
+namespace {
+
+struct ping_options {
+  std::string connect;
+  std::uint32_t count = 1;
+  duration interval = std::chrono::seconds(1);
+  duration timeout = std::chrono::seconds(2);
+  bool as_json = false;
+};
+
+double microseconds(duration took) {
+  return std::round(std::chrono::duration<double, std::micro>(took).count() * 10) / 10;
+}
+
+int ping(const ping_options& with) {
+  const std::string verb = "ping";
+  std::optional<node> here;
+  if (const auto up = connect(here, with.connect); !up) {
+    return not_started(verb, up.error());
+  }
+  std::vector<duration> trips;
+  std::optional<error> last;
+  for (std::uint32_t i = 0; i < with.count; ++i) {
+    if (i > 0) {
+      std::this_thread::sleep_for(with.interval);
+    }
+    const auto trip = here->ping(with.connect, with.timeout);
+    if (!trip) {
+      last = trip.error();
+    } else {
+      trips.push_back(*trip);
+    }
+    if (!with.as_json) {
+      std::cout << with.connect << ": "
+                << (trip ? nlohmann::json(microseconds(*trip)).dump() + " us"
+                         : trip.error().to_string())
+                << std::endl;
+    }
+  }
+  if (trips.empty()) {
+    return failed(verb, *last);
+  }
+  if (with.as_json) {
+    std::sort(trips.begin(), trips.end());
+    nlohmann::ordered_json out;
+    out["sent"] = with.count;
+    out["answered"] = trips.size();
+    out["min_us"] = microseconds(trips.front());
+    out["p50_us"] = microseconds(trips[trips.size() / 2]);
+    out["max_us"] = microseconds(trips.back());
+    std::cout << out.dump() << std::endl;
+  }
+  return 0;
+}
+
+}  // namespace
+
+void add_ping(CLI::App& to, job& chosen) {
+  auto* verb = add_verb(to,
+                        "ping",
+                        "Round trips over a node's control plane, past its executors",
+                        "mailroom ping --connect tcp://127.0.0.1:7001 --count 3 --interval 200ms");
+  auto with = std::make_shared<ping_options>();
+  add_connect(*verb, with->connect);
+  verb->add_option("--count", with->count, "How many")
+      ->capture_default_str()
+      ->check(CLI::Range(1, 1'000'000))
+      ->type_name("N");
+  add_duration(*verb, "--interval", with->interval, "Pause between two");
+  add_duration(*verb, "--timeout", with->timeout, "How long to wait for each");
+  add_json(*verb, with->as_json);
+  verb->callback([&chosen, with] { chosen = [with] { return ping(*with); }; });
+}
+
+}  // namespace mailroom::cli

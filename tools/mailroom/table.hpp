@@ -1,0 +1,23 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+namespace mailroom::cli {
+
+/// Lines of columns, as wide as what stands in them; the first row is the head.
+class table {
+ public:
+  using row = std::vector<std::string>;
+  explicit table(row head) : rows_{std::move(head)} {}
+
+  void add(row cells) { rows_.push_back(std::move(cells)); }
+
+  /// Columns that begin with a digit or a sign are set to the right.
+  std::string text() const;
+
+ private:
+  std::vector<row> rows_;
+};
+
+}  // namespace mailroom::cli
