@@ -93,8 +93,10 @@ shape shape_of(std::span<const std::byte> from) noexcept {
 }  // namespace
 
 std::size_t value_size(std::span<const std::byte> from) noexcept {
-  std::array<std::uint64_t, max_depth + 1> open{
-      1};  // Values still to come, for each level of nesting.
+  // Values still to come, for each level of nesting. Not cleared: that would cost more than the
+  // walk.
+  std::array<std::uint64_t, max_depth + 1> open;
+  open[0] = 1;
   std::size_t level = 0;
   std::size_t used = 0;
   while (true) {
