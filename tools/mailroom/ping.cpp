@@ -45,10 +45,8 @@ int ping(const ping_options& with) {
     } else {
       trips.push_back(*trip);
     }
-    if (!with.as_json) {
-      std::cout << with.connect << ": "
-                << (trip ? nlohmann::json(microseconds(*trip)).dump() + " us"
-                         : trip.error().to_string())
+    if (trip && !with.as_json) {
+      std::cout << with.connect << ": " << nlohmann::json(microseconds(*trip)) << " us"
                 << std::endl;
     }
   }
@@ -64,6 +62,8 @@ int ping(const ping_options& with) {
     out["p50_us"] = microseconds(trips[trips.size() / 2]);
     out["max_us"] = microseconds(trips.back());
     std::cout << out.dump() << std::endl;
+  } else if (last) {
+    std::cout << trips.size() << " of " << with.count << " answered" << std::endl;
   }
   return 0;
 }

@@ -45,8 +45,9 @@ std::string figures::json() const {
 }
 
 std::string figures::text() const {
+  const auto shown = all(*this);
   std::string lines;
-  for (const auto& [name, value] : all(*this).items()) {
+  for (const auto& [name, value] : shown.items()) {
     lines += name + std::string(24 - std::min<std::size_t>(name.size(), 23), ' ') +
              (value.is_null() ? "-" : value.dump()) + '\n';
   }

@@ -42,14 +42,10 @@ inline std::optional<duration> server_cpu_time(node& here, const std::string& ad
 template <class Generator>
 void measure(node& here, Generator& load, const std::function<cpu_times()>& cpu) {
   const auto ended = here.run("bench", [&load](context& ctx) { return load.run(ctx); });
-  cpu_times before;
-  cpu_times after;
-  if (ended.wait_until(load.counted().begins) == std::future_status::timeout) {
-    before = cpu();
-  }
-  // Also when the load was faster than this thread: what it used since its end is next to nothing.
+  ended.wait_until(load.counted().begins);
+  const cpu_times before = cpu();
   ended.wait_until(load.counted().ends);
-  after = cpu();
+  const cpu_times after = cpu();
   ended.wait();
   if (before.client && after.client) {
     load.measured().client_cpu = *after.client - *before.client;

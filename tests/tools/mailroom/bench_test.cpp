@@ -1,0 +1,192 @@
+#define BOOST_TEST_MODULE command_bench
+#include <mailroom/tests/tools/mailroom/program.hpp>
+
+#include <boost/test/unit_test.hpp>
+#include <nlohmann/json.hpp>
+
+using mailroom::tests::outcome;
+using mailroom::tests::run;
+using mailroom::tests::server;
+
+namespace {
+
+nlohmann::json measured(const outcome& got) {
+  BOOST_TEST(got.code == 0);
+  BOOST_TEST(got.err.empty(), got.err);
+  auto parsed = nlohmann::json::parse(got.out, nullptr, false);
+  BOOST_REQUIRE_MESSAGE(parsed.is_object(), got.out);
+  BOOST_TEST(parsed.at("errors") == 0);
+  return parsed;
+}
+
+void is_complete(const nlohmann::json& figures) {
+  for (const char* key : {"calls", "calls_per_s", "p50_us", "p99_us", "p999_us"}) {
+    BOOST_TEST(figures.at(key).get<double>() > 0, key);
+  }
+  BOOST_TEST(figures.at("p50_us").get<double>() <= figures.at("p99_us").get<double>());
+  BOOST_TEST(figures.at("p99_us").get<double>() <= figures.at("p999_us").get<double>());
+  BOOST_TEST(figures.at("client_cpu_s_per_100k").is_number());
+  BOOST_TEST(figures.at("server_cpu_s_per_100k").is_number());
+}
+
+const std::vector<std::string> executors{"cooperative", "work-stealing", "loop-bound"};
+
+}  // namespace
+
+BOOST_AUTO_TEST_SUITE(command_bench)
+
+BOOST_AUTO_TEST_CASE(serves_until_it_is_told_to_end) {
+  for (const auto& each : executors) {
+    server one(each);
+    BOOST_TEST(one.address().rfind("tcp://127.0.0.1:", 0) == 0U, one.address());
+    BOOST_TEST(one.address() != "tcp://127.0.0.1:0");
+    BOOST_TEST(one.terminate() == 0);
+  }
+}
+
+BOOST_AUTO_TEST_CASE(call_measures_every_style_on_every_executor) {
+  for (const auto& each : executors) {
+    const server one(each);
+    for (const char* method : {"echo", "echo_coroutine", "echo_suspending"}) {
+      is_complete(measured(run({"bench",
+                                "call",
+                                "--connect",
+                                one.address(),
+                                "--method",
+                                method,
+                                "--in-flight",
+                                "20",
+                                "--seconds",
+                                "0.4",
+                                "--json"})));
+    }
+  }
+}
+
+BOOST_AUTO_TEST_CASE(call_runs_on_every_executor) {
+  const server one;
+  for (const auto& each : executors) {
+    is_complete(measured(run({"bench",
+                              "call",
+                              "--connect",
+                              one.address(),
+                              "--executor",
+                              each,
+                              "--in-flight",
+                              "20",
+                              "--seconds",
+                              "0.4",
+                              "--json"})));
+  }
+}
+
+BOOST_AUTO_TEST_CASE(call_takes_payloads_of_any_size) {
+  const server one;
+  for (const char* size : {"0", "1", "100", "64KiB", "1MiB"}) {
+    is_complete(measured(run({"bench",
+                              "call",
+                              "--connect",
+                              one.address(),
+                              "--payload",
+                              size,
+                              "--in-flight",
+                              "4",
+                              "--seconds",
+                              "0.4",
+                              "--json"})));
+  }
+}
+
+BOOST_AUTO_TEST_CASE(call_keeps_to_a_rate) {
+  const server one;
+  const auto figures = measured(run({"bench",
+                                     "call",
+                                     "--connect",
+                                     one.address(),
+                                     "--rate",
+                                     "500",
+                                     "--in-flight",
+                                     "64",
+                                     "--seconds",
+                                     "1",
+                                     "--json"}));
+  is_complete(figures);
+  // A machine with other things to do may be late with some, never early.
+  BOOST_TEST(figures.at("calls").get<int>() <= 600);
+  BOOST_TEST(figures.at("calls").get<int>() >= 100);
+}
+
+BOOST_AUTO_TEST_CASE(a_method_that_does_not_echo_is_a_failure) {
+  const server one;
+  const outcome got = run({"bench",
+                           "call",
+                           "--connect",
+                           one.address(),
+                           "--method",
+                           "sink",
+                           "--seconds",
+                           "0.4",
+                           "--json"});
+  BOOST_TEST(got.code == 1);
+  BOOST_TEST(got.is_one_line_of_error(), got.err);
+}
+
+BOOST_AUTO_TEST_CASE(cast_counts_at_the_server) {
+  for (const auto& each : executors) {
+    const server one(each);
+    const auto figures = measured(run({"bench",
+                                       "cast",
+                                       "--connect",
+                                       one.address(),
+                                       "--in-flight",
+                                       "1000",
+                                       "--seconds",
+                                       "0.4",
+                                       "--json"}));
+    BOOST_TEST(figures.at("casts").get<double>() > 0);
+    BOOST_TEST(figures.at("received_per_s").get<double>() > 0);
+  }
+}
+
+BOOST_AUTO_TEST_CASE(local_needs_no_other_process) {
+  for (const auto& each : executors) {
+    is_complete(measured(run({"bench",
+                              "local",
+                              "--executor",
+                              each,
+                              "--in-flight",
+                              "100",
+                              "--seconds",
+                              "0.4",
+                              "--json"})));
+  }
+}
+
+BOOST_AUTO_TEST_CASE(figures_are_shown_to_people_too) {
+  const outcome got = run({"bench", "local", "--seconds", "0.4"});
+  BOOST_TEST(got.code == 0);
+  BOOST_TEST(got.out.find("calls_per_s") != std::string::npos, got.out);
+}
+
+BOOST_AUTO_TEST_CASE(compare_gives_medians_and_ratios) {
+  const outcome got = run({"bench",
+                           "compare",
+                           "--rounds",
+                           "1",
+                           "--seconds",
+                           "0.4",
+                           "--cases",
+                           "calls-32,casts",
+                           "--json"});
+  BOOST_REQUIRE_MESSAGE(got.code == 0, got.err);
+  const auto parsed = nlohmann::json::parse(got.out);
+  BOOST_TEST(parsed.at("cases").size() == 2U);
+  const auto& rate = parsed.at("cases").at("calls-32").at("figures").at("calls_per_s");
+  for (const char* who : {"raw", "loop-bound", "work-stealing", "cooperative"}) {
+    BOOST_TEST(rate.at(who).at("median").get<double>() > 0, who);
+    BOOST_TEST(rate.at(who).at("ratio").get<double>() > 0, who);
+  }
+  BOOST_TEST(rate.at("raw").at("ratio").get<double>() == 1.0);
+}
+
+BOOST_AUTO_TEST_SUITE_END()

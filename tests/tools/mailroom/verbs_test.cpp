@@ -1,0 +1,141 @@
+#define BOOST_TEST_MODULE command_verbs
+#include <mailroom/tests/tools/mailroom/program.hpp>
+
+#include <boost/test/unit_test.hpp>
+#include <nlohmann/json.hpp>
+
+using mailroom::tests::has;
+using mailroom::tests::outcome;
+using mailroom::tests::run;
+using mailroom::tests::server;
+
+namespace {
+
+// One for all cases that only ask.
+struct with_server {
+  static server& running() {
+    static server one;
+    return one;
+  }
+  with_server() : address(running().address()) { BOOST_REQUIRE(!address.empty()); }
+
+  outcome call(std::vector<std::string> more) const {
+    more.insert(more.begin(), {"call", "--connect", address, "--topic", "echo"});
+    return run(more);
+  }
+
+  std::string address;
+};
+
+void fails(const outcome& got, const std::string& saying) {
+  BOOST_TEST(got.code == 1);
+  BOOST_TEST(got.out.empty(), got.out);
+  BOOST_TEST(got.is_one_line_of_error(), got.err);
+  BOOST_TEST(has(got.err, saying), got.err);
+}
+
+void prints(const outcome& got, const std::string& out) {
+  BOOST_TEST(got.code == 0);
+  BOOST_TEST(got.out == out);
+  BOOST_TEST(got.err.empty(), got.err);
+}
+
+}  // namespace
+
+BOOST_FIXTURE_TEST_SUITE(command_verbs, with_server)
+
+BOOST_AUTO_TEST_CASE(call_prints_the_result_as_json) {
+  prints(call({"echo", R"(["hello"])"}), "\"hello\"\n");
+  prints(call({"echo", R"([{"a":[1,-2,3.5,null,true,"x"]}])"}),
+         "{\"a\":[1,-2,3.5,null,true,\"x\"]}\n");
+  prints(call({"--json", "echo", R"([{"$bytes":"aGk="}])"}), "{\"$bytes\":\"aGk=\"}\n");
+  prints(call({"--timeout", "2s", "--version", "1.0", "received"}), "0\n");
+}
+
+BOOST_AUTO_TEST_CASE(call_reaches_handlers_of_every_style) {
+  for (const char* method : {"echo", "echo_coroutine", "echo_suspending"}) {
+    prints(call({method, R"(["hello"])"}), "\"hello\"\n");
+  }
+}
+
+BOOST_AUTO_TEST_CASE(call_says_in_one_line_what_went_wrong) {
+  fails(call({"ecco", R"(["hello"])"}), "mailroom call: no_such_method: ");
+  fails(call({"echo", "[]"}), "mailroom call: invalid_arguments: ");
+  fails(call({"echo", R"([1, 2])"}), "mailroom call: invalid_arguments: ");
+  fails(call({"--version", "2.0", "echo", "[1]"}), "mailroom call: unsupported_version: ");
+  fails(call({"--namespace", "other", "echo", "[1]"}), "mailroom call: no_such_namespace: ");
+  fails(call({"--server", "nobody", "echo", "[1]"}), "mailroom call: no_server: ");
+  fails(call({"--exchange", "other", "echo", "[1]"}), "mailroom call: no_server: ");
+  fails(run({"call", "--connect", address, "--topic", "nothing", "echo"}),
+        "mailroom call: no_server: ");
+}
+
+BOOST_AUTO_TEST_CASE(nobody_at_the_address_is_a_failure) {
+  server gone;
+  const std::string there = gone.address();
+  gone.terminate();
+  fails(run({"call", "--connect", there, "--topic", "echo", "echo", "[1]"}), "mailroom call: ");
+  fails(run({"cast", "--connect", there, "--topic", "echo", "sink", "[1]"}), "mailroom cast: ");
+  fails(run({"ping", "--connect", there}), "mailroom ping: ");
+  fails(run({"describe", "--connect", there}), "mailroom describe: ");
+  fails(run({"executor", "ls", "--connect", there}), "mailroom executor ls: ");
+  fails(run({"bench", "call", "--connect", there, "--seconds", "0.1"}), "mailroom bench call: ");
+}
+
+BOOST_AUTO_TEST_CASE(cast_arrives_and_prints_nothing) {
+  const server own;
+  prints(run({"cast", "--connect", own.address(), "--topic", "echo", "sink", "[1]"}), "");
+  prints(run({"cast", "--connect", own.address(), "--topic", "echo", "--fanout", "sink", "[2]"}),
+         "");
+  prints(run({"cast", "--connect", own.address(), "--topic", "echo", "--json", "sink", "[3]"}),
+         "{\"accepted\":true}\n");
+  prints(run({"call", "--connect", own.address(), "--topic", "echo", "received"}), "3\n");
+  fails(run({"cast", "--connect", own.address(), "--topic", "nothing", "sink", "[1]"}),
+        "no_server");
+}
+
+BOOST_AUTO_TEST_CASE(ping_tells_round_trips) {
+  const outcome told = run({"ping", "--connect", address, "--count", "2", "--interval", "1ms"});
+  BOOST_TEST(told.code == 0);
+  BOOST_TEST(has(told.out, address + ": "), told.out);
+  BOOST_TEST(has(told.out, " us\n"), told.out);
+  const outcome json =
+      run({"ping", "--connect", address, "--count", "3", "--interval", "0", "--json"});
+  const auto parsed = nlohmann::json::parse(json.out);
+  BOOST_TEST(parsed.at("sent") == 3);
+  BOOST_TEST(parsed.at("answered") == 3);
+  BOOST_TEST(parsed.at("min_us").get<double>() > 0);
+  BOOST_TEST(parsed.at("max_us").get<double>() >= parsed.at("min_us").get<double>());
+}
+
+BOOST_AUTO_TEST_CASE(describe_shows_topics_and_methods_with_their_style) {
+  const outcome told = run({"describe", "--connect", address});
+  BOOST_TEST(told.code == 0);
+  for (const char* part : {"loop-bound",
+                           "echo (plain)",
+                           "echo_coroutine (coroutine)",
+                           "echo_suspending (suspending)"}) {
+    BOOST_TEST(has(told.out, part), told.out);
+  }
+  const auto parsed = nlohmann::json::parse(run({"describe", "--connect", address, "--json"}).out);
+  BOOST_TEST(parsed.at("executor") == "loop-bound");
+  BOOST_REQUIRE(parsed.at("topics").size() == 1U);
+  BOOST_TEST(parsed.at("topics")[0].at("topic") == "echo");
+  BOOST_TEST(parsed.at("topics")[0].at("version") == "1.0");
+  BOOST_TEST(parsed.at("topics")[0].at("methods").size() == 5U);
+}
+
+BOOST_AUTO_TEST_CASE(executor_ls_shows_threads_and_counters) {
+  const outcome told = run({"executor", "ls", "--connect", address});
+  BOOST_TEST(told.code == 0);
+  BOOST_TEST(has(told.out, "POLICY"), told.out);
+  BOOST_TEST(has(told.out, "loop-bound"), told.out);
+  const auto parsed =
+      nlohmann::json::parse(run({"executor", "ls", "--connect", address, "--json"}).out);
+  BOOST_REQUIRE(!parsed.empty());
+  BOOST_TEST(parsed[0].at("policy") == "loop-bound");
+  BOOST_TEST(parsed[0].at("threads") == 1);
+  BOOST_TEST(parsed[0].at("endpoints") == 1);
+}
+
+BOOST_AUTO_TEST_SUITE_END()
