@@ -39,12 +39,14 @@ endpoint_actor::endpoint_actor(caf::actor_config& config, making&& from)
                   *this) {}
 
 caf::behavior endpoint_actor::make_behavior() {
-  // Not empty, or CAF would end the actor. What CAF actors send gets CAF's usual answer for the unexpected.
+  // Not empty, or CAF would end the actor. What CAF actors send gets CAF's usual answer for the
+  // unexpected.
   return {[](const doorbell&) {}};
 }
 
 caf::resumable::resume_result endpoint_actor::resume(caf::execution_unit*, std::size_t) {
-  // One message a turn: the activation bounds its own work, and what it leaves waits behind the other actors.
+  // One message a turn: the activation bounds its own work, and what it leaves waits behind the
+  // other actors.
   return caf::event_based_actor::resume(&units_.unit(), 1);
 }
 
@@ -90,6 +92,8 @@ caf::invoke_message_result endpoint_actor::consume(caf::mailbox_element& what) {
   return caf::invoke_message_result::consumed;
 }
 
-void endpoint_actor::ring() noexcept { enqueue(make_doorbell(), nullptr); }
+void endpoint_actor::ring() noexcept {
+  enqueue(make_doorbell(), nullptr);
+}
 
 }  // namespace mailroom::actors

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <mailroom/actors/scheduler.hpp>
+
 #include <mailroom/framework/base/platform.hpp>
 #include <mailroom/framework/executors/executor.hpp>
 #include <mailroom/framework/rpc/activation.hpp>
@@ -13,9 +14,10 @@
 
 namespace mailroom::actors {
 
-/// An RPC endpoint as a CAF actor. Its CAF mailbox is ingress and life cycle: other actors' messages, exit and down arrive there,
-/// and a *doorbell* when its activation has something to do. Each turn of the actor is one turn of the activation, which owns calls,
-/// suspended handlers and their order.
+/// An RPC endpoint as a CAF actor. Its CAF mailbox is ingress and life cycle: other actors'
+/// messages, exit and down arrive there, and a *doorbell* when its activation has something to do.
+/// Each turn of the actor is one turn of the activation, which owns calls, suspended handlers and
+/// their order.
 class endpoint_actor final : public caf::event_based_actor, private rpc::runner {
  public:
   struct making {
@@ -27,7 +29,8 @@ class endpoint_actor final : public caf::event_based_actor, private rpc::runner 
     executors::affinity worker;
     platform& host;
     scheduler& units;
-    const std::function<void()>& quiet;  ///< Called when the activation is quiet after a stop. @threadsafe
+    const std::function<void()>&
+        quiet;  ///< Called when the activation is quiet after a stop. @threadsafe
   };
   endpoint_actor(caf::actor_config& config, making&& from);
 
@@ -35,7 +38,8 @@ class endpoint_actor final : public caf::event_based_actor, private rpc::runner 
   executors::executor& home() noexcept { return home_; }
   scheduler& units() noexcept { return units_; }
 
-  /// Tells our actors from others where items are run; CAF itself asks this only of what it runs on its own threads.
+  /// Tells our actors from others where items are run; CAF itself asks this only of what it runs on
+  /// its own threads.
   subtype_t subtype() const override { return io_actor; }
 
   resume_result resume(caf::execution_unit*, std::size_t) override;

@@ -1,6 +1,7 @@
 #include <mailroom/actors/endpoint_actor.hpp>
 #include <mailroom/actors/runtime.hpp>
 #include <mailroom/actors/scheduler.hpp>
+
 #include <mailroom/framework/rpc/method.hpp>
 
 #include <caf/actor.hpp>
@@ -48,8 +49,7 @@ schedulers& all_schedulers() {
 class held_endpoint final : public endpoint {
  public:
   explicit held_endpoint(caf::actor held)
-      : held_(std::move(held)),
-        actor_(*caf::actor_cast<endpoint_actor*>(held_)) {}
+      : held_(std::move(held)), actor_(*caf::actor_cast<endpoint_actor*>(held_)) {}
   ~held_endpoint() override { caf::anon_send_exit(held_, caf::exit_reason::user_shutdown); }
 
   rpc::activation& activation() noexcept override { return actor_.activation(); }
@@ -65,8 +65,7 @@ class held_endpoint final : public endpoint {
 class runtime::impl {
  public:
   impl(executors::executor& usual, std::function<void()> quiet)
-      : usual_(usual),
-        quiet_(std::move(quiet)) {
+      : usual_(usual), quiet_(std::move(quiet)) {
     config_.module_factories.emplace_back(
         [this](caf::actor_system& system) -> caf::actor_system::module* {
           auto* made = new scheduler(system, usual_);
@@ -88,8 +87,9 @@ class runtime::impl {
   const std::function<void()>& quiet() const noexcept { return quiet_; }
 
   executors::affinity next_worker(const executors::executor& on) noexcept {
-    return executors::affinity::worker(static_cast<std::uint32_t>(
-        next_worker_.fetch_add(1, std::memory_order_relaxed) % std::max<std::size_t>(on.workers(), 1)));
+    return executors::affinity::worker(
+        static_cast<std::uint32_t>(next_worker_.fetch_add(1, std::memory_order_relaxed) %
+                                   std::max<std::size_t>(on.workers(), 1)));
   }
 
  private:
@@ -131,9 +131,16 @@ std::unique_ptr<endpoint> runtime::spawn(std::shared_ptr<const rpc::endpoint_def
         return each->how() == async::style::suspending;
       });
   const auto worker = uses_fibers ? impl_->next_worker(home) : executors::affinity::anywhere();
-  auto spawned = impl_->system().spawn<endpoint_actor, caf::hidden>(
-      endpoint_actor::making{std::move(what), std::move(object), std::move(topic), calls_out, home,
-                             worker, host, impl_->units(), impl_->quiet()});
+  auto spawned =
+      impl_->system().spawn<endpoint_actor, caf::hidden>(endpoint_actor::making{std::move(what),
+                                                                                std::move(object),
+                                                                                std::move(topic),
+                                                                                calls_out,
+                                                                                home,
+                                                                                worker,
+                                                                                host,
+                                                                                impl_->units(),
+                                                                                impl_->quiet()});
   return std::make_unique<held_endpoint>(std::move(spawned));
 }
 

@@ -10,7 +10,8 @@
 
 namespace mailroom::actors {
 
-/// An endpoint actor as its node holds it. Destroying it lets the actor go; nothing may post to its activation any more then.
+/// An endpoint actor as its node holds it. Destroying it lets the actor go; nothing may post to its
+/// activation any more then.
 class endpoint {
  public:
   virtual ~endpoint() = default;
@@ -19,24 +20,27 @@ class endpoint {
   virtual executors::executor& home() noexcept = 0;
 };
 
-/// The CAF actor system of one node. CAF brings mailboxes and life cycles; when and where a mailbox is served is decided by our
-/// executors, which its scheduler module hands every runnable actor to. No thread of CAF's own is started.
+/// The CAF actor system of one node. CAF brings mailboxes and life cycles; when and where a mailbox
+/// is served is decided by our executors, which its scheduler module hands every runnable actor to.
+/// No thread of CAF's own is started.
 class runtime {
  public:
   /// What an executor that serves actors must be made with.
   static executors::verdict run_turn(void* item, executors::executor& where) noexcept;
 
-  /// `usual` serves actors that are placed nowhere else; it must have been started, and outlive this. `quiet` is called, on any
-  /// thread, whenever an activation that was stopped has become quiet.
+  /// `usual` serves actors that are placed nowhere else; it must have been started, and outlive
+  /// this. `quiet` is called, on any thread, whenever an activation that was stopped has become
+  /// quiet.
   runtime(executors::executor& usual, std::function<void()> quiet);
 
-  /// Ends the actor system: waits for actors that are scheduled, so the executors must still run. Endpoints must be gone.
+  /// Ends the actor system: waits for actors that are scheduled, so the executors must still run.
+  /// Endpoints must be gone.
   ~runtime();
   runtime(const runtime&) = delete;
   runtime& operator=(const runtime&) = delete;
 
-  /// Makes an endpoint actor around `object` and places it on `home`. An endpoint with suspending methods keeps to one worker
-  /// there, because fibers do not change threads. @threadsafe
+  /// Makes an endpoint actor around `object` and places it on `home`. An endpoint with suspending
+  /// methods keeps to one worker there, because fibers do not change threads. @threadsafe
   std::unique_ptr<endpoint> spawn(std::shared_ptr<const rpc::endpoint_definition> what,
                                   std::shared_ptr<void> object,
                                   std::string topic,

@@ -16,8 +16,8 @@ namespace {
 constexpr std::size_t messages_per_turn = 100;
 constexpr std::chrono::seconds longest_wait(5);
 
-// CAF's default handlers print through the scheduler's printer and crash without one. Its own is a thread; this one
-// prints on the thread that asks.
+// CAF's default handlers print through the scheduler's printer and crash without one. Its own is a
+// thread; this one prints on the thread that asks.
 class inline_printer final : public caf::monitorable_actor {
  public:
   explicit inline_printer(caf::actor_config& config) : caf::monitorable_actor(config) {
@@ -93,19 +93,27 @@ void executor_clock::deliver() {
   arm();
 }
 
-void executor_clock::set_ordinary_timeout(time_point t, caf::abstract_actor* self, caf::atom_value type, std::uint64_t id) {
+void executor_clock::set_ordinary_timeout(time_point t,
+                                          caf::abstract_actor* self,
+                                          caf::atom_value type,
+                                          std::uint64_t id) {
   const std::lock_guard lock(mutex_);
   simple_actor_clock::set_ordinary_timeout(t, self, type, id);
   arm();
 }
 
-void executor_clock::set_multi_timeout(time_point t, caf::abstract_actor* self, caf::atom_value type, std::uint64_t id) {
+void executor_clock::set_multi_timeout(time_point t,
+                                       caf::abstract_actor* self,
+                                       caf::atom_value type,
+                                       std::uint64_t id) {
   const std::lock_guard lock(mutex_);
   simple_actor_clock::set_multi_timeout(t, self, type, id);
   arm();
 }
 
-void executor_clock::set_request_timeout(time_point t, caf::abstract_actor* self, caf::message_id id) {
+void executor_clock::set_request_timeout(time_point t,
+                                         caf::abstract_actor* self,
+                                         caf::message_id id) {
   const std::lock_guard lock(mutex_);
   simple_actor_clock::set_request_timeout(t, self, id);
   arm();
@@ -126,13 +134,18 @@ void executor_clock::cancel_timeouts(caf::abstract_actor* self) {
   simple_actor_clock::cancel_timeouts(self);
 }
 
-void executor_clock::schedule_message(time_point t, caf::strong_actor_ptr receiver, caf::mailbox_element_ptr content) {
+void executor_clock::schedule_message(time_point t,
+                                      caf::strong_actor_ptr receiver,
+                                      caf::mailbox_element_ptr content) {
   const std::lock_guard lock(mutex_);
   simple_actor_clock::schedule_message(t, std::move(receiver), std::move(content));
   arm();
 }
 
-void executor_clock::schedule_message(time_point t, caf::group target, caf::strong_actor_ptr sender, caf::message content) {
+void executor_clock::schedule_message(time_point t,
+                                      caf::group target,
+                                      caf::strong_actor_ptr sender,
+                                      caf::message content) {
   const std::lock_guard lock(mutex_);
   simple_actor_clock::schedule_message(t, std::move(target), std::move(sender), std::move(content));
   arm();

@@ -16,24 +16,33 @@
 
 namespace mailroom::actors {
 
-/// CAF's clock on a timer of an executor: delayed messages and timeouts of CAF actors, without a thread. Every function may be
-/// called from any thread.
+/// CAF's clock on a timer of an executor: delayed messages and timeouts of CAF actors, without a
+/// thread. Every function may be called from any thread.
 class executor_clock final : public caf::detail::simple_actor_clock, private executors::timer {
  public:
   executor_clock(executors::executor& on, caf::scheduler::abstract_coordinator& deliver_through)
-      : on_(on),
-        through_(deliver_through),
-        delivery_(*this) {}
+      : on_(on), through_(deliver_through), delivery_(*this) {}
   ~executor_clock() override { on_.cancel(*this); }
 
-  void set_ordinary_timeout(time_point t, caf::abstract_actor* self, caf::atom_value type, std::uint64_t id) override;
-  void set_multi_timeout(time_point t, caf::abstract_actor* self, caf::atom_value type, std::uint64_t id) override;
+  void set_ordinary_timeout(time_point t,
+                            caf::abstract_actor* self,
+                            caf::atom_value type,
+                            std::uint64_t id) override;
+  void set_multi_timeout(time_point t,
+                         caf::abstract_actor* self,
+                         caf::atom_value type,
+                         std::uint64_t id) override;
   void set_request_timeout(time_point t, caf::abstract_actor* self, caf::message_id id) override;
   void cancel_ordinary_timeout(caf::abstract_actor* self, caf::atom_value type) override;
   void cancel_request_timeout(caf::abstract_actor* self, caf::message_id id) override;
   void cancel_timeouts(caf::abstract_actor* self) override;
-  void schedule_message(time_point t, caf::strong_actor_ptr receiver, caf::mailbox_element_ptr content) override;
-  void schedule_message(time_point t, caf::group target, caf::strong_actor_ptr sender, caf::message content) override;
+  void schedule_message(time_point t,
+                        caf::strong_actor_ptr receiver,
+                        caf::mailbox_element_ptr content) override;
+  void schedule_message(time_point t,
+                        caf::group target,
+                        caf::strong_actor_ptr sender,
+                        caf::message content) override;
   void cancel_all() override;
 
  private:
@@ -72,11 +81,13 @@ class scheduler final : public caf::scheduler::abstract_coordinator {
   bool detaches_utility_actors() const override { return false; }
   void start() override;
 
-  /// Counts what `stop` waits for: actors from being scheduled until their turn has ended and let go of them.
+  /// Counts what `stop` waits for: actors from being scheduled until their turn has ended and let
+  /// go of them.
   void hold() noexcept { scheduled_.fetch_add(1, std::memory_order_relaxed); }
   void let_go() noexcept;
 
-  /// Waits until no actor is scheduled any more, but not for ever: one that sends to itself never ends.
+  /// Waits until no actor is scheduled any more, but not for ever: one that sends to itself never
+  /// ends.
   void stop() override;
 
   /// What actors run on: sends what becomes runnable to `enqueue`.
@@ -98,8 +109,8 @@ class scheduler final : public caf::scheduler::abstract_coordinator {
   executors::executor& usual_;
   executor_clock clock_;
   execution unit_;
-  // Count and stop flag are one word: whoever counts down to nothing after the flag is set knows that it is the last
-  // to touch this object, and before it, that it must not touch it again.
+  // Count and stop flag are one word: whoever counts down to nothing after the flag is set knows
+  // that it is the last to touch this object, and before it, that it must not touch it again.
   static constexpr std::size_t stopping = ~(~std::size_t{0} >> 1U);
   std::atomic<std::size_t> scheduled_{0};
   bool drained_ = false;  // Guarded by mutex_.

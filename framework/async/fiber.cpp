@@ -2,7 +2,6 @@
 
 #include <boost/context/fiber.hpp>
 #include <boost/context/stack_context.hpp>
-
 #include <cxxabi.h>
 
 #include <atomic>
@@ -39,8 +38,8 @@ namespace {
 
 std::atomic<std::size_t> stack_size{std::size_t{64} << 10U};
 
-// Free stacks of this thread. Fibers do not change thread, so no lock; what a burst left is freed with the thread,
-// or at once above the bound.
+// Free stacks of this thread. Fibers do not change thread, so no lock; what a burst left is freed
+// with the thread, or at once above the bound.
 class stack_pool {
  public:
   static constexpr std::size_t kept = 1024;
@@ -109,8 +108,8 @@ struct pooled {
   extent* where;  // Told where the stack is; valid while allocating.
 };
 
-// The C++ runtime keeps exceptions in flight per thread. Two handlers that are both inside a catch block would
-// mix them up, so each stack brings its own (Itanium C++ ABI, 2.2.2: __cxa_eh_globals).
+// The C++ runtime keeps exceptions in flight per thread. Two handlers that are both inside a catch
+// block would mix them up, so each stack brings its own (Itanium C++ ABI, 2.2.2: __cxa_eh_globals).
 struct exceptions_in_flight {
   void* caught = nullptr;
   unsigned int uncaught = 0;
@@ -124,8 +123,12 @@ struct exceptions_in_flight {
 
 thread_local fiber* running = nullptr;
 
-[[gnu::noinline]] fiber* running_fiber() noexcept { return running; }
-[[gnu::noinline]] void set_running(fiber* now) noexcept { running = now; }
+[[gnu::noinline]] fiber* running_fiber() noexcept {
+  return running;
+}
+[[gnu::noinline]] void set_running(fiber* now) noexcept {
+  running = now;
+}
 
 }  // namespace
 
@@ -179,7 +182,9 @@ class fiber::impl {
     finish_switch();
   }
 
-  bool done() const noexcept { return done_; }
+  bool done() const noexcept {
+    return done_;
+  }
 
  private:
   // Before control goes back to the resumer.
@@ -188,7 +193,8 @@ class fiber::impl {
     __tsan_switch_to_fiber(tsan_resumer_, 0);
 #endif
 #ifdef MAILROOM_ASAN
-    __sanitizer_start_switch_fiber(for_good ? nullptr : &fake_stack_, resumer_bottom_, resumer_bytes_);
+    __sanitizer_start_switch_fiber(
+        for_good ? nullptr : &fake_stack_, resumer_bottom_, resumer_bytes_);
 #endif
   }
 
@@ -229,7 +235,9 @@ void fiber::start(std::function<void()> body, const std::function<void(fiber&)>&
   made->resume();
 }
 
-void fiber::suspend() noexcept { running_fiber()->impl_->suspend(); }
+void fiber::suspend() noexcept {
+  running_fiber()->impl_->suspend();
+}
 
 void fiber::resume() noexcept {
   impl_->enter(*this);

@@ -6,18 +6,20 @@
 
 namespace mailroom::async {
 
-/// A stack of its own on which a handler may stop in the middle (Boost.Context). It never changes thread: who resumes
-/// it does so on the thread where it began. Stacks are kept and reused; exceptions in flight survive a switch.
+/// A stack of its own on which a handler may stop in the middle (Boost.Context). It never changes
+/// thread: who resumes it does so on the thread where it began. Stacks are kept and reused;
+/// exceptions in flight survive a switch.
 ///
-/// Stacks are ordinary memory without guard pages: protected ones cost two mappings each, and the kernel
-/// allows 65 530 of those in a process, which would end it at 32 000 suspended calls.
+/// Stacks are ordinary memory without guard pages: protected ones cost two mappings each, and the
+/// kernel allows 65 530 of those in a process, which would end it at 32 000 suspended calls.
 class fiber {
  public:
-  /// Usable bytes of every stack made from now on. Default 64 KiB; memory that is not touched is not used.
+  /// Usable bytes of every stack made from now on. Default 64 KiB; memory that is not touched is
+  /// not used.
   static void set_stack_size(std::size_t size) noexcept;
 
-  /// Makes a fiber and runs `body` on it until it first suspends or ends. It frees itself at its end. `body` must not throw.
-  /// `tell` receives the fiber before the body begins.
+  /// Makes a fiber and runs `body` on it until it first suspends or ends. It frees itself at its
+  /// end. `body` must not throw. `tell` receives the fiber before the body begins.
   static void start(std::function<void()> body, const std::function<void(fiber&)>& tell);
 
   /// Leaves the current fiber; returns when somebody resumes it. Only on a fiber.

@@ -41,15 +41,23 @@ class waiting_thread final : public home {
 
 }  // namespace
 
-// Never inlined: a fiber may look at it before and after a switch, and an address of a thread-local kept
-// across the switch would be the wrong one if a compiler hoisted it.
-[[gnu::noinline]] flow* current_flow() noexcept { return current; }
+// Never inlined: a fiber may look at it before and after a switch, and an address of a thread-local
+// kept across the switch would be the wrong one if a compiler hoisted it.
+[[gnu::noinline]] flow* current_flow() noexcept {
+  return current;
+}
 
-[[gnu::noinline]] flow_scope::flow_scope(flow* entered) noexcept : before_(current) { current = entered; }
+[[gnu::noinline]] flow_scope::flow_scope(flow* entered) noexcept : before_(current) {
+  current = entered;
+}
 
-[[gnu::noinline]] flow_scope::~flow_scope() { current = before_; }
+[[gnu::noinline]] flow_scope::~flow_scope() {
+  current = before_;
+}
 
-work* completion::done_mark() noexcept { return &done_marker; }
+work* completion::done_mark() noexcept {
+  return &done_marker;
+}
 
 void completion::complete() noexcept {
   work* before = state_.exchange(done_mark(), std::memory_order_acq_rel);
@@ -110,8 +118,9 @@ void waiter::run() noexcept {
 }
 
 void home::cancel_waiting() noexcept {
-  // Whoever is resumed may end or begin other waits: look at the list afresh each time. A waiter that cannot be
-  // detached is on its way here by `complete` and finds its flow cancelled when it arrives.
+  // Whoever is resumed may end or begin other waits: look at the list afresh each time. A waiter
+  // that cannot be detached is on its way here by `complete` and finds its flow cancelled when it
+  // arrives.
   for (waiter* each = waiting_; each != nullptr; each = each->older_) {
     each->flow_->cancelled = true;
   }

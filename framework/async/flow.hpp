@@ -48,7 +48,8 @@ class home {
  protected:
   virtual ~home() = default;  // Virtual, since `waiter` is a friend and could delete one.
 
-  /// Resumes every flow that waits here; it finds `flow_cancelled` thrown at the point where it waits. On the home's turn.
+  /// Resumes every flow that waits here; it finds `flow_cancelled` thrown at the point where it
+  /// waits. On the home's turn.
   void cancel_waiting() noexcept;
   bool anything_waiting() const noexcept { return waiting_ != nullptr; }
 
@@ -68,10 +69,10 @@ enum class style : std::uint8_t {
 struct flow {
   home* where = nullptr;
   style how = style::plain;
-  fiber* on = nullptr;        ///< Its fiber, when it is suspending.
-  deadline until;             ///< Nested calls inherit it.
-  std::string_view name;      ///< "topic.method", for messages to people.
-  bool cancelled = false;     ///< Every further wait throws `flow_cancelled`.
+  fiber* on = nullptr;     ///< Its fiber, when it is suspending.
+  deadline until;          ///< Nested calls inherit it.
+  std::string_view name;   ///< "topic.method", for messages to people.
+  bool cancelled = false;  ///< Every further wait throws `flow_cancelled`.
 };
 
 /// The flow whose code runs on this thread now; null outside of handlers.
@@ -89,12 +90,13 @@ class flow_scope {
   flow* before_;
 };
 
-/// Thrown at the point where a flow waits when its actor is being ended. Not a std::exception, so that handlers that
-/// catch those do not swallow it. (asyncio: CancelledError is a BaseException for the same reason.)
+/// Thrown at the point where a flow waits when its actor is being ended. Not a std::exception, so
+/// that handlers that catch those do not swallow it. (asyncio: CancelledError is a BaseException
+/// for the same reason.)
 struct flow_cancelled {};
 
-/// A wait in progress: continues its flow when the completion it is attached to is done. Lives in the waiting
-/// frame. One thread at a time, on the flow's home.
+/// A wait in progress: continues its flow when the completion it is attached to is done. Lives in
+/// the waiting frame. One thread at a time, on the flow's home.
 class waiter final : public work {
  public:
   waiter() noexcept = default;
@@ -104,7 +106,8 @@ class waiter final : public work {
     flow_ = &waiting;
     handle_ = continues;
   }
-  /// Not to be cancelled: whoever waits here waits for parts of its own flow, which end by themselves.
+  /// Not to be cancelled: whoever waits here waits for parts of its own flow, which end by
+  /// themselves.
   void shield() noexcept { shielded_ = true; }
   bool cancelled() const noexcept { return cancelled_; }
   home& where() const noexcept { return *flow_->where; }
@@ -136,7 +139,8 @@ class completion {
 
   bool done() const noexcept { return state_.load(std::memory_order_acquire) == done_mark(); }
 
-  /// Makes it done and continues whoever waits. Only the first call counts. After it, `this` may be gone.
+  /// Makes it done and continues whoever waits. Only the first call counts. After it, `this` may be
+  /// gone.
   /// @threadsafe
   void complete() noexcept;
 
@@ -157,8 +161,9 @@ class completion {
 /// A completion by itself.
 class event final : public completion {};
 
-/// Waits in whatever way the current flow can: parks the fiber, or blocks the thread if there is no flow. False at once
-/// inside plain handlers and coroutines, which must not block. Throws `flow_cancelled` when the actor is being ended.
+/// Waits in whatever way the current flow can: parks the fiber, or blocks the thread if there is no
+/// flow. False at once inside plain handlers and coroutines, which must not block. Throws
+/// `flow_cancelled` when the actor is being ended.
 bool wait(completion& what);
 
 /// `co_await until(completion)`.

@@ -93,9 +93,9 @@ detached branch(Awaitable& what, std::optional<kept<awaited<Awaitable>>>& into, 
 
 }  // namespace async::detail
 
-/// Awaits all at once (tasks, calls), interleaved in turns of one actor, and yields their values when the last has
-/// ended. If any threw, the first exception is thrown on, also only when all have ended. (asyncio.gather; void
-/// becomes a placeholder.)
+/// Awaits all at once (tasks, calls), interleaved in turns of one actor, and yields their values
+/// when the last has ended. If any threw, the first exception is thrown on, also only when all have
+/// ended. (asyncio.gather; void becomes a placeholder.)
 template <class... Awaitables>
 task<std::tuple<async::detail::kept<async::detail::awaited<Awaitables>>...>> gather(
     Awaitables... what) {
@@ -103,7 +103,8 @@ task<std::tuple<async::detail::kept<async::detail::awaited<Awaitables>>...>> gat
   async::detail::gathering all(sizeof...(Awaitables));
   std::apply([&](auto&... value) { (async::detail::branch(what, value, all), ...); }, values);
   co_await all;
-  co_return std::apply([](auto&... value) { return std::make_tuple(std::move(*value)...); }, values);
+  co_return std::apply([](auto&... value) { return std::make_tuple(std::move(*value)...); },
+                       values);
 }
 
 /// The same for any number of one kind.

@@ -15,10 +15,10 @@ namespace async::detail {
 
 /// What promises of all result types share.
 ///
-/// Control comes back by *trampoline*, not by symmetric transfer: g++ 12 makes the transfer a real call without
-/// optimisation and under sanitizers, so a loop of awaits that complete at once would overflow the stack. An awaiting
-/// coroutine resumes its child itself and goes on if the child is done; only a child that really suspended
-/// resumes its parent from its final suspend point.
+/// Control comes back by *trampoline*, not by symmetric transfer: g++ 12 makes the transfer a real
+/// call without optimisation and under sanitizers, so a loop of awaits that complete at once would
+/// overflow the stack. An awaiting coroutine resumes its child itself and goes on if the child is
+/// done; only a child that really suspended resumes its parent from its final suspend point.
 class promise_base {
  public:
   static std::suspend_always initial_suspend() noexcept { return {}; }
@@ -61,9 +61,7 @@ class promise final : public promise_base {
 
   template <class U>
     requires std::is_convertible_v<U&&, T>
-  void return_value(U&& value) {
-    value_.emplace(std::forward<U>(value));
-  }
+  void return_value(U&& value) { value_.emplace(std::forward<U>(value)); }
   T take() {
     rethrow();
     return std::move(*value_);
@@ -83,8 +81,9 @@ class promise<void> final : public promise_base {
 
 }  // namespace async::detail
 
-/// A coroutine that yields a T: runs when it is awaited, in turns of the actor that awaits it. Owns its frame; awaited
-/// at most once. Arguments of a coroutine should be values: references must outlive the await.
+/// A coroutine that yields a T: runs when it is awaited, in turns of the actor that awaits it. Owns
+/// its frame; awaited at most once. Arguments of a coroutine should be values: references must
+/// outlive the await.
 template <class T = void>
 class [[nodiscard]] task {
  public:

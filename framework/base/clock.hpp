@@ -13,8 +13,8 @@ using duration = std::chrono::nanoseconds;
 
 using namespace std::chrono_literals;  // NOLINT(google-build-using-namespace): 2s reads as time.
 
-/// The point in time after which nobody waits for an answer (gRPC's word; a *timeout* is a duration).
-/// A value; `deadline::none()` never passes.
+/// The point in time after which nobody waits for an answer (gRPC's word; a *timeout* is a
+/// duration). A value; `deadline::none()` never passes.
 class deadline {
  public:
   constexpr deadline() noexcept = default;
@@ -37,7 +37,9 @@ class deadline {
   }
 
   /// The smaller of two: what a nested call inherits.
-  friend constexpr deadline earlier(deadline a, deadline b) noexcept { return a.at_ < b.at_ ? a : b; }
+  friend constexpr deadline earlier(deadline a, deadline b) noexcept {
+    return a.at_ < b.at_ ? a : b;
+  }
   friend constexpr bool operator==(deadline, deadline) noexcept = default;
 
  private:

@@ -8,15 +8,12 @@ execution usual_execution(errc code) noexcept {
   switch (code) {
     case errc::handler_failed:
     case errc::abandoned:
-    case errc::bad_reply:
-      return execution::ran_and_failed;
+    case errc::bad_reply: return execution::ran_and_failed;
     case errc::lost:
     case errc::expired:
     case errc::cancelled:
-    case errc::internal:
-      return execution::may_have_run;
-    default:
-      return execution::not_run;
+    case errc::internal: return execution::may_have_run;
+    default: return execution::not_run;
   }
 }
 
@@ -62,15 +59,10 @@ std::string_view to_string(execution value) noexcept {
   return "unknown";
 }
 
-error::error(errc code, std::string_view message)
-    : error(code, usual_execution(code), message) {}
+error::error(errc code, std::string_view message) : error(code, usual_execution(code), message) {}
 
-error::error(errc code,
-             enum execution ran,
-             std::string_view message,
-             std::string_view type)
-    : code_(code),
-      execution_(ran) {
+error::error(errc code, enum execution ran, std::string_view message, std::string_view type)
+    : code_(code), execution_(ran) {
   if (!message.empty() || !type.empty()) {
     text_ = std::make_shared<const text>(text{std::string(message), std::string(type)});
   }

@@ -10,8 +10,8 @@
 
 namespace mailroom {
 
-/// What the framework takes from the machine: time, randomness, threads. Everything below `services`
-/// is given one and asks nobody else, so that a whole node can run on a simulated one.
+/// What the framework takes from the machine: time, randomness, threads. Everything below
+/// `services` is given one and asks nobody else, so that a whole node can run on a simulated one.
 /// @threadsafe
 class platform {
  public:

@@ -11,8 +11,8 @@
 
 namespace mailroom {
 
-/// Thrown by `result<T>::value()` when there is none, and usable by handlers that want to end a call
-/// with a code of their own. The endpoint answers with the error inside.
+/// Thrown by `result<T>::value()` when there is none, and usable by handlers that want to end a
+/// call with a code of their own. The endpoint answers with the error inside.
 class call_error : public std::runtime_error {
  public:
   explicit call_error(error why) : std::runtime_error(why.to_string()), why_(std::move(why)) {}
@@ -36,7 +36,7 @@ class [[nodiscard]] result {
   template <class U>
     requires(!std::is_same_v<std::remove_cvref_t<U>, T> &&
              !std::is_same_v<std::remove_cvref_t<U>, mailroom::error> &&
-             !std::is_same_v<std::remove_cvref_t<U>, result> && std::is_convertible_v<U &&, T>)
+             !std::is_same_v<std::remove_cvref_t<U>, result> && std::is_convertible_v<U&&, T>)
   result(U&& value) : state_(std::in_place_index<0>, std::forward<U>(value)) {}
   // NOLINTEND(google-explicit-constructor,bugprone-forwarding-reference-overload)
 

@@ -22,20 +22,18 @@ struct endpoint_definition;
 /// One call as it lies in its frame: looked up and admitted, not decoded.
 struct arrived_call {
   std::uint64_t id = 0;
-  deadline until;              ///< On our clock.
+  deadline until;  ///< On our clock.
   const method* what = nullptr;
   std::span<const std::byte> arguments;  ///< In the batch's frame.
-  bool wants_answer = true;    ///< False for casts.
+  bool wants_answer = true;              ///< False for casts.
 };
 
-/// The calls of one frame for one endpoint, in the order they were sent. Whoever drops a batch answers what is left in
-/// it with `errc::abandoned`.
+/// The calls of one frame for one endpoint, in the order they were sent. Whoever drops a batch
+/// answers what is left in it with `errc::abandoned`.
 class call_batch final : public async::work {
  public:
   call_batch(activation& to, ref<caller> from, wire::frame holding)
-      : to_(to),
-        from_(std::move(from)),
-        frame_(std::move(holding)) {}
+      : to_(to), from_(std::move(from)), frame_(std::move(holding)) {}
   ~call_batch();
 
   void add(const arrived_call& one) { calls_.push_back(one); }
@@ -60,7 +58,8 @@ class call_batch final : public async::work {
   std::size_t next_ = 0;
 };
 
-/// What serves an activation: gives it turns and the timers of its executor. The CAF actor is one (actors/).
+/// What serves an activation: gives it turns and the timers of its executor. The CAF actor is one
+/// (actors/).
 class runner {
  public:
   /// The activation left idleness and wants a turn. Called once until a turn has returned false.
@@ -71,7 +70,8 @@ class runner {
   virtual void cancel(executors::timer& t) noexcept = 0;
   virtual time_point now() const noexcept = 0;
 
-  /// After `stop` or `end`: nothing runs any more and nothing is queued. May be called more than once.
+  /// After `stop` or `end`: nothing runs any more and nothing is queued. May be called more than
+  /// once.
   virtual void quiet() noexcept = 0;
 
  protected:
@@ -84,10 +84,11 @@ class runner {
 ///                        ▲                  │
 ///                        └──── work left ───┘          stopping, ended: see `stop` and `end`
 ///
-/// The state lives in the inbox head: a mark (idle), or a list, possibly empty, of what was posted (scheduled or running). `post`
-/// moves idle to scheduled and rings the runner; only a turn moves back, by an exchange that fails if something was
-/// posted meanwhile. So there is at most one turn at a time and none is ever missed; the model test explores all
-/// interleavings. Handlers of one activation therefore never run at the same moment.
+/// The state lives in the inbox head: a mark (idle), or a list, possibly empty, of what was posted
+/// (scheduled or running). `post` moves idle to scheduled and rings the runner; only a turn moves
+/// back, by an exchange that fails if something was posted meanwhile. So there is at most one turn
+/// at a time and none is ever missed; the model test explores all interleavings. Handlers of one
+/// activation therefore never run at the same moment.
 class activation final : public async::home {
  public:
   struct counters {
@@ -109,17 +110,20 @@ class activation final : public async::home {
   /// @threadsafe
   void post(async::work& todo) noexcept override;
 
-  /// Runs one turn: at most `max_calls` pieces of work, and not much longer than a millisecond. True: there is more, and the runner
-  /// must give it another turn; false: it is idle and rings when it wants one, perhaps at once, so that the runner must not
-  /// touch it afterwards. Only the runner calls it, one at a time.
+  /// Runs one turn: at most `max_calls` pieces of work, and not much longer than a millisecond.
+  /// True: there is more, and the runner must give it another turn; false: it is idle and rings
+  /// when it wants one, perhaps at once, so that the runner must not touch it afterwards. Only the
+  /// runner calls it, one at a time.
   bool turn() noexcept;
   static constexpr std::size_t max_calls = 256;
 
-  /// Nothing new starts: queued and later calls are refused with `errc::stopping`; what runs goes on.
+  /// Nothing new starts: queued and later calls are refused with `errc::stopping`; what runs goes
+  /// on.
   /// @threadsafe
   void stop() noexcept;
 
-  /// Ends what still runs: every flow is resumed with `flow_cancelled` where it waits. Takes effect on the next turn.
+  /// Ends what still runs: every flow is resumed with `flow_cancelled` where it waits. Takes effect
+  /// on the next turn.
   /// @threadsafe
   void end() noexcept;
 
@@ -159,9 +163,9 @@ class activation final : public async::home {
   void obey() noexcept;
 
   std::atomic<async::work*> inbox_;
-  async::work* arrived_ = nullptr;       // Oldest first, taken from the inbox.
+  async::work* arrived_ = nullptr;  // Oldest first, taken from the inbox.
   async::work* arrived_last_ = nullptr;
-  async::work* queue_ = nullptr;         // Batches with calls to start, oldest first.
+  async::work* queue_ = nullptr;  // Batches with calls to start, oldest first.
   async::work* queue_last_ = nullptr;
   std::atomic<std::size_t> queued_{0};   // Written on turns only.
   std::atomic<std::size_t> running_{0};  // Written on turns only.

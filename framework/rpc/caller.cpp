@@ -70,7 +70,9 @@ caller::caller(executors::event_loop& loop, const limits& bounds)
       limits_(bounds),
       writer_(loop, wire::plane::data) {}
 
-caller::~caller() { loop_.forget(*this); }
+caller::~caller() {
+  loop_.forget(*this);
+}
 
 wire::batch& caller::answers() {
   return loop_.on_loop_thread() ? writer_.pending() : this_thread().batch_for(*this);
@@ -87,8 +89,12 @@ void caller::written() {
   }
 }
 
-void caller::begin_of_turn() noexcept { this_thread().begin_turn(); }
-void caller::end_of_turn() noexcept { this_thread().end_turn(); }
+void caller::begin_of_turn() noexcept {
+  this_thread().begin_turn();
+}
+void caller::end_of_turn() noexcept {
+  this_thread().end_turn();
+}
 
 void caller::hand_over(wire::batch&& written) noexcept {
   auto* more = new chunk{ref<caller>(this), std::move(written), nullptr};
@@ -141,8 +147,8 @@ void caller::close() noexcept {
 }
 
 void caller::dispose(caller* last) noexcept {
-  // It sits in lists of the loop, which only the loop's thread may touch. A task that never runs is destroyed when the loop has
-  // no thread any more.
+  // It sits in lists of the loop, which only the loop's thread may touch. A task that never runs is
+  // destroyed when the loop has no thread any more.
   if (last->loop_.on_loop_thread()) {
     delete last;
     return;

@@ -12,20 +12,21 @@
 
 namespace mailroom::rpc {
 
-/// Whoever sent us calls: where the answers go. Shared by the calls that are not answered yet; outlives its link,
-/// and after that answers vanish (the peer knows that it is gone).
+/// Whoever sent us calls: where the answers go. Shared by the calls that are not answered yet;
+/// outlives its link, and after that answers vanish (the peer knows that it is gone).
 class caller final : public ref_counted<caller>, private executors::event_loop::source {
  public:
   struct limits {
-    std::uint32_t in_flight = 65'536;                    ///< Calls admitted and not answered.
-    std::size_t backlog = std::size_t{64} << 20U;        ///< Bytes of answers not taken by the peer.
-    std::size_t max_body = std::size_t{32} << 20U;       ///< Bytes of one body.
+    std::uint32_t in_flight = 65'536;               ///< Calls admitted and not answered.
+    std::size_t backlog = std::size_t{64} << 20U;   ///< Bytes of answers not taken by the peer.
+    std::size_t max_body = std::size_t{32} << 20U;  ///< Bytes of one body.
   };
 
   caller(executors::event_loop& loop, const limits& bounds);
 
-  /// The batch that the calling thread writes its next answer into: the link's own on the loop's thread, elsewhere one that leaves
-  /// at the end of the thread's turn. After each message call `written`.
+  /// The batch that the calling thread writes its next answer into: the link's own on the loop's
+  /// thread, elsewhere one that leaves at the end of the thread's turn. After each message call
+  /// `written`.
   /// @threadsafe
   wire::batch& answers();
   void written();
@@ -81,7 +82,8 @@ class caller final : public ref_counted<caller>, private executors::event_loop::
   std::uint32_t in_flight_ = 0;
   bool closed_ = false;
   executors::event_loop::source* on_backlog_ = nullptr;
-  std::atomic<chunk*> chunks_{nullptr};  // From other threads, newest first. Each keeps a reference to this.
+  std::atomic<chunk*> chunks_{
+      nullptr};  // From other threads, newest first. Each keeps a reference to this.
 };
 
 }  // namespace mailroom::rpc

@@ -63,8 +63,8 @@ error client::would_block(std::string_view method, const async::flow& here) {
 
 ref<rpc::pending_call> client::failed(const error& why) const {
   static const rpc::method_name nothing;
-  auto call = make_ref<rpc::pending_call>(
-      nothing, rpc::pending_call::kind::call, deadline::none(), false);
+  auto call =
+      make_ref<rpc::pending_call>(nothing, rpc::pending_call::kind::call, deadline::none(), false);
   call->fail(why);
   return call;
 }

@@ -39,7 +39,8 @@ result<T> read_answer(const pending_call& call) {
 
 }  // namespace rpc
 
-/// A call that is out: `co_await` it for its `result<T>`. Dropping it drops the answer, not the call.
+/// A call that is out: `co_await` it for its `result<T>`. Dropping it drops the answer, not the
+/// call.
 template <class T>
 class [[nodiscard]] call_operation {
  public:
@@ -48,8 +49,7 @@ class [[nodiscard]] call_operation {
   auto operator co_await() const noexcept {
     struct awaiter {
       explicit awaiter(ref<rpc::pending_call> waited) noexcept
-          : call(std::move(waited)),
-            until(*call) {}
+          : call(std::move(waited)), until(*call) {}
       bool await_ready() const { return until.await_ready(); }
       bool await_suspend(std::coroutine_handle<> continues) noexcept {
         return until.await_suspend(continues);
@@ -70,17 +70,18 @@ class [[nodiscard]] call_operation {
 
 /// What a client does differently from its target and the defaults; empty means unchanged.
 struct call_options {
-  std::optional<duration> timeout = {};        ///< How long calls may take; default 60 s.
+  std::optional<duration> timeout = {};  ///< How long calls may take; default 60 s.
   std::optional<std::string> name_space = {};
   std::optional<std::string> version = {};
   std::optional<std::string> server = {};
   std::optional<bool> fanout = {};
-  std::optional<bool> wait_for_ready = {};     ///< Wait for a server within the timeout instead of failing at once.
+  std::optional<bool> wait_for_ready =
+      {};  ///< Wait for a server within the timeout instead of failing at once.
 };
 
-/// Calls the methods of one target (Oslo Messaging: RPCClient). Cheap to copy; refers to its node, which outlives it.
-/// Messages of one client to one server start in the order they were sent. Errors are `result`s: see `errc`; calls from a
-/// handler inherit its deadline.
+/// Calls the methods of one target (Oslo Messaging: RPCClient). Cheap to copy; refers to its node,
+/// which outlives it. Messages of one client to one server start in the order they were sent.
+/// Errors are `result`s: see `errc`; calls from a handler inherit its deadline.
 /// @threadsafe
 class client {
  public:
@@ -99,8 +100,9 @@ class client {
   /// A client for all servers of the topic at once; casts only.
   client fanout() const { return prepare({.fanout = true}); }
 
-  /// Asks and waits for the answer: blocks a thread that is no actor's, parks a suspending handler. In a plain handler or a
-  /// coroutine it is refused with `errc::would_block`, since it would stop everybody else there.
+  /// Asks and waits for the answer: blocks a thread that is no actor's, parks a suspending handler.
+  /// In a plain handler or a coroutine it is refused with `errc::would_block`, since it would stop
+  /// everybody else there.
   template <class T, class... Args>
   result<T> call(std::string_view method, const Args&... arguments) const {
     if (const auto* here = async::current_flow();
@@ -115,8 +117,8 @@ class client {
     return rpc::read_answer<T>(**sent);
   }
 
-  /// Asks; the answer is awaited in a coroutine: `co_await stock.async_call<int>("reserve", "bolt", 3)`. The call is out when this
-  /// returns, so several may be awaited together (`gather`).
+  /// Asks; the answer is awaited in a coroutine: `co_await stock.async_call<int>("reserve", "bolt",
+  /// 3)`. The call is out when this returns, so several may be awaited together (`gather`).
   template <class T, class... Args>
   call_operation<T> async_call(std::string_view method, const Args&... arguments) const {
     auto sent = send(method, arguments...);
@@ -130,8 +132,9 @@ class client {
     return future_for<T>(sent ? *std::move(sent) : failed(sent.error()));
   }
 
-  /// Tells. Success means that a live server's connection has accepted it; what becomes of it there is not told. `errc::busy` if
-  /// there is no room, `errc::no_server` if there is no server (but for fanout, which goes to as many as there are).
+  /// Tells. Success means that a live server's connection has accepted it; what becomes of it there
+  /// is not told. `errc::busy` if there is no room, `errc::no_server` if there is no server (but
+  /// for fanout, which goes to as many as there are).
   template <class... Args>
   result<void> cast(std::string_view method, const Args&... arguments) const {
     const auto what = find(method);

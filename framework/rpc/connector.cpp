@@ -1,5 +1,4 @@
 #include <mailroom/framework/rpc/connector.hpp>
-
 #include <mailroom/framework/rpc/outbound_session.hpp>
 
 #include <algorithm>
@@ -19,10 +18,7 @@ void count_one(std::atomic<std::uint64_t>& counter) noexcept {
 }  // namespace
 
 connector::connector(executors::event_loop& loop, platform& host, const limits& bounds)
-    : source(executors::event_loop::phase::input),
-      loop_(loop),
-      host_(host),
-      limits_(bounds) {}
+    : source(executors::event_loop::phase::input), loop_(loop), host_(host), limits_(bounds) {}
 
 connector::~connector() {
   loop_.cancel(*this);
@@ -38,9 +34,11 @@ time_point connector::now() const noexcept {
 
 result<const method_name*> connector::name(const target& at, std::string_view method) {
   std::string key;
-  for (const std::string_view part :
-       {std::string_view(at.exchange), std::string_view(at.topic), std::string_view(at.name_space),
-        std::string_view(at.version), method}) {
+  for (const std::string_view part : {std::string_view(at.exchange),
+                                      std::string_view(at.topic),
+                                      std::string_view(at.name_space),
+                                      std::string_view(at.version),
+                                      method}) {
     key.append(std::to_string(part.size())).append(1, ':').append(part);
   }
   const std::lock_guard lock(names_mutex_);
@@ -48,7 +46,8 @@ result<const method_name*> connector::name(const target& at, std::string_view me
     return known->second;
   }
   if (names_.size() == max_names) {
-    return error(errc::busy, "this node has called 65536 different methods, which is all it can number");
+    return error(errc::busy,
+                 "this node has called 65536 different methods, which is all it can number");
   }
   topic_servers* servers = nullptr;
   for (auto& each : topics_) {
@@ -129,7 +128,9 @@ ref<pending_call> connector::take(std::uint64_t id, const outbound_session& from
   return call;
 }
 
-void connector::give_up(std::uint64_t id) noexcept { free_slot(static_cast<std::uint32_t>(id)); }
+void connector::give_up(std::uint64_t id) noexcept {
+  free_slot(static_cast<std::uint32_t>(id));
+}
 
 void connector::free_slot(std::size_t index) noexcept {
   slot& freed = slots_[index];
@@ -168,7 +169,8 @@ result<void> connector::submit_cast(ref<pending_call> call) {
                      " bytes, over the limit of " + std::to_string(limits_.max_body));
   }
   const async::flow* here = async::current_flow();
-  const bool may_wait = !loop_.on_loop_thread() && (here == nullptr || here->how == async::style::suspending);
+  const bool may_wait =
+      !loop_.on_loop_thread() && (here == nullptr || here->how == async::style::suspending);
   if (!may_wait && !loop_.on_loop_thread() &&
       call->what.servers->count.load(std::memory_order_acquire) == 0 &&
       unsettled_count_.load(std::memory_order_acquire) == 0) {
@@ -257,8 +259,9 @@ void connector::look_for_expired() {
     }
     free_slot(i);
     count_one(counters_.expired);
-    call->fail(error(errc::expired, "no answer to " + call->what.names.topic + "." +
-                                        call->what.names.method + " within its deadline"));
+    call->fail(error(errc::expired,
+                     "no answer to " + call->what.names.topic + "." + call->what.names.method +
+                         " within its deadline"));
   }
   std::erase_if(waiting_, [&](const ref<pending_call>& call) {
     if (!call->until.passed(now)) {

@@ -31,8 +31,8 @@ struct outbound_counters {
   std::atomic<std::uint64_t> late{0};  ///< Answers to calls that had ended.
 };
 
-/// The calling side of a node on one loop: picks a server, writes the call into its batch, and finds the call again
-/// when the answer comes. Lives on the loop's thread, but for what is marked.
+/// The calling side of a node on one loop: picks a server, writes the call into its batch, and
+/// finds the call again when the answer comes. Lives on the loop's thread, but for what is marked.
 class connector final : private executors::event_loop::source, private executors::timer {
  public:
   struct limits {
@@ -42,8 +42,8 @@ class connector final : private executors::event_loop::source, private executors
 
   /// What the control plane has agreed with a peer.
   struct session_info {
-    std::string address;       ///< The peer's published address: its key here.
-    std::string node;          ///< As it calls itself.
+    std::string address;  ///< The peer's published address: its key here.
+    std::string node;     ///< As it calls itself.
     std::string data_address;
     session_id session{};
     wire::clock_relation clocks;
@@ -57,11 +57,12 @@ class connector final : private executors::event_loop::source, private executors
 
   // For clients: any thread.
 
-  /// The method's number and servers. Kept for the life of the connector. `errc::busy` beyond 65 536 names.
+  /// The method's number and servers. Kept for the life of the connector. `errc::busy` beyond 65
+  /// 536 names.
   result<const method_name*> name(const target& at, std::string_view method);
 
-  /// Sends a call; the answer completes what is returned. Encodes `arguments` straight into the peer's frame when called
-  /// on the loop's thread. Throws what packing the arguments throws.
+  /// Sends a call; the answer completes what is returned. Encodes `arguments` straight into the
+  /// peer's frame when called on the loop's thread. Throws what packing the arguments throws.
   template <class... Args>
   ref<pending_call> call(const method_name& what,
                          deadline until,
@@ -87,7 +88,8 @@ class connector final : private executors::event_loop::source, private executors
     return pending;
   }
 
-  /// Sends a cast; returns when it is in a live server's batch, or (from another thread) in the queue of the loop.
+  /// Sends a cast; returns when it is in a live server's batch, or (from another thread) in the
+  /// queue of the loop.
   template <class... Args>
   result<void> cast(const method_name& what,
                     bool fanout,
@@ -107,7 +109,8 @@ class connector final : private executors::event_loop::source, private executors
 
   // For the control plane: on the loop's thread.
 
-  /// Called when a session is up (`nullptr`) or has ended. Not called for sessions closed from here.
+  /// Called when a session is up (`nullptr`) or has ended. Not called for sessions closed from
+  /// here.
   using session_watch = std::function<void(const std::string& address, const error* ended)>;
 
   void open_session(transport& over, session_info agreed, session_watch watch);
@@ -116,7 +119,8 @@ class connector final : private executors::event_loop::source, private executors
   void update_topics(const std::string& address, std::vector<wire::topic_home> topics);
   void update_clocks(const std::string& address, const wire::clock_relation& clocks);
 
-  /// An address is being tried for the first time; until all are settled, calls without a server wait.
+  /// An address is being tried for the first time; until all are settled, calls without a server
+  /// wait.
   void expect(const std::string& address);
   /// The address is up, or could not be reached (`why`).
   void settled(const std::string& address, const error* why);
@@ -124,7 +128,8 @@ class connector final : private executors::event_loop::source, private executors
   /// Calls `tell` once no address is being tried for the first time; at once if none is.
   void when_settled(std::function<void()> tell);
 
-  /// Nothing more goes out: what is pending leaves, everything that waits fails with `errc::cancelled`.
+  /// Nothing more goes out: what is pending leaves, everything that waits fails with
+  /// `errc::cancelled`.
   void close() noexcept;
 
  private:
@@ -180,11 +185,13 @@ class connector final : private executors::event_loop::source, private executors
   outbound_counters counters_;
 
   std::mutex names_mutex_;
-  std::deque<topic_servers> topics_;   // Guarded by names_mutex_ (the list; see topic_servers for the rest).
-  std::deque<method_name> names_;      // Guarded by names_mutex_.
+  std::deque<topic_servers>
+      topics_;  // Guarded by names_mutex_ (the list; see topic_servers for the rest).
+  std::deque<method_name> names_;                                      // Guarded by names_mutex_.
   std::map<std::string, const method_name*, std::less<>> name_index_;  // Guarded by names_mutex_.
 
-  std::atomic<pending_call*> submitted_{nullptr};  // From other threads, newest first. Each is a reference.
+  std::atomic<pending_call*> submitted_{
+      nullptr};  // From other threads, newest first. Each is a reference.
   std::atomic<std::size_t> submitted_bytes_{0};
 
   std::vector<slot> slots_;

@@ -1,14 +1,12 @@
-#include <mailroom/framework/rpc/context.hpp>
-
 #include <mailroom/framework/rpc/client.hpp>
+#include <mailroom/framework/rpc/context.hpp>
 #include <mailroom/framework/rpc/incoming.hpp>
 #include <mailroom/framework/rpc/method.hpp>
 
 namespace mailroom {
 
 context::context(const rpc::incoming& call, async::style how)
-    : at_(call.at()),
-      caller_(call.from()->name()) {
+    : at_(call.at()), caller_(call.from()->name()) {
   flow_.where = &at_;
   flow_.how = how;
   flow_.until = call.until();

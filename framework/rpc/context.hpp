@@ -19,8 +19,8 @@ class incoming;
 class connector;
 }  // namespace rpc
 
-/// What a handler knows about the call that it serves, and its way to the world. Every handler gets one as its first
-/// argument; it lives until the handler ends, and is used by that handler only.
+/// What a handler knows about the call that it serves, and its way to the world. Every handler gets
+/// one as its first argument; it lives until the handler ends, and is used by that handler only.
 class context {
  public:
   explicit context(const rpc::incoming& call, async::style how);
@@ -44,7 +44,8 @@ class context {
   /// A client for calls from this handler.
   mailroom::client client(target to) const;
 
-  /// Suspends this handler: `co_await ctx.sleep(10ms)` in a coroutine, `ctx.sleep(10ms)` in a suspending one.
+  /// Suspends this handler: `co_await ctx.sleep(10ms)` in a coroutine, `ctx.sleep(10ms)` in a
+  /// suspending one.
   sleep_operation sleep(duration pause) const { return sleep_operation(pause); }
 
   async::flow& flow() noexcept { return flow_; }

@@ -1,7 +1,6 @@
-#include <mailroom/framework/rpc/data_server.hpp>
-
 #include <mailroom/framework/observability/log.hpp>
 #include <mailroom/framework/rpc/activation.hpp>
+#include <mailroom/framework/rpc/data_server.hpp>
 #include <mailroom/framework/rpc/incoming.hpp>
 #include <mailroom/framework/rpc/method.hpp>
 #include <mailroom/framework/wire/clock_estimate.hpp>
@@ -23,9 +22,7 @@ constexpr duration attach_within = std::chrono::seconds(2);
 class inbound_session final : public link_observer, private executors::timer {
  public:
   inbound_session(data_server& server, link& opened)
-      : server_(server),
-        link_(&opened),
-        from_(make_ref<caller>(server.loop_, server.limits_)) {
+      : server_(server), link_(&opened), from_(make_ref<caller>(server.loop_, server.limits_)) {
     server_.loop_.arm(*this, server_.loop_.now() + attach_within);
   }
   ~inbound_session() {
@@ -50,8 +47,7 @@ class inbound_session final : public link_observer, private executors::timer {
   class backlog_watch final : public executors::event_loop::source {
    public:
     explicit backlog_watch(inbound_session& of) noexcept
-        : source(executors::event_loop::phase::output),
-          of_(of) {}
+        : source(executors::event_loop::phase::output), of_(of) {}
     void on_ready() noexcept override { of_.on_backlog(); }
 
    private:
@@ -216,28 +212,32 @@ class inbound_session final : public link_observer, private executors::timer {
     counter.store(counter.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
     if (wants_answer && !from_->admit()) {
       server_.counters_.refused.fetch_add(1, std::memory_order_relaxed);
-      wire::write_failure(from_->answers(), head.id,
+      wire::write_failure(from_->answers(),
+                          head.id,
                           error(errc::busy, "too many calls of this peer are unanswered")
                               .with_retry_after(std::chrono::milliseconds(50)));
       from_->written_unadmitted();
       return {};
     }
     if (!accepting) {
-      return refuse(head.id, wants_answer,
+      return refuse(head.id,
+                    wants_answer,
                     error(errc::stopping, "the server is stopping; the call has not run"));
     }
     const deadline until = to_our_clock(head.deadline);
     if (until.passed(now)) {
       server_.counters_.expired.fetch_add(1, std::memory_order_relaxed);
-      return refuse(head.id, wants_answer,
+      return refuse(head.id,
+                    wants_answer,
                     error(errc::expired, execution::not_run, "expired before it arrived"));
     }
     if (received.payload.size() > server_.limits_.max_body) {
-      return refuse(head.id, wants_answer,
-                    error(errc::too_large,
-                          "the arguments have " + std::to_string(received.payload.size()) +
-                              " bytes, over the limit of " +
-                              std::to_string(server_.limits_.max_body)));
+      return refuse(
+          head.id,
+          wants_answer,
+          error(errc::too_large,
+                "the arguments have " + std::to_string(received.payload.size()) +
+                    " bytes, over the limit of " + std::to_string(server_.limits_.max_body)));
     }
     auto& route = routes_[head.route];
     if (route.generation != server_.endpoints_.generation()) {
@@ -304,10 +304,7 @@ data_server::data_server(executors::event_loop& loop,
                          const dispatcher& endpoints,
                          const session_table& sessions,
                          const caller::limits& bounds)
-    : loop_(loop),
-      endpoints_(endpoints),
-      sessions_(sessions),
-      limits_(bounds) {}
+    : loop_(loop), endpoints_(endpoints), sessions_(sessions), limits_(bounds) {}
 
 data_server::~data_server() = default;
 

@@ -26,8 +26,8 @@ struct inbound_counters {
   std::atomic<std::uint64_t> cut_off{0};  ///< Links closed because they did not read their answers.
 };
 
-/// The serving side of the data plane on one loop: turns frames into calls and hands them to their endpoints. Lives on
-/// the loop's thread, but for what is marked.
+/// The serving side of the data plane on one loop: turns frames into calls and hands them to their
+/// endpoints. Lives on the loop's thread, but for what is marked.
 class data_server final : public acceptor {
  public:
   data_server(executors::event_loop& loop,

@@ -1,7 +1,6 @@
-#include <mailroom/framework/rpc/dispatcher.hpp>
-
 #include <mailroom/framework/base/text.hpp>
 #include <mailroom/framework/rpc/activation.hpp>
+#include <mailroom/framework/rpc/dispatcher.hpp>
 #include <mailroom/framework/rpc/method.hpp>
 
 #include <mutex>
@@ -10,7 +9,9 @@
 namespace mailroom::rpc {
 namespace {
 
-std::string in_quotes(std::string_view text) { return "'" + std::string(text) + "'"; }
+std::string in_quotes(std::string_view text) {
+  return "'" + std::string(text) + "'";
+}
 
 }  // namespace
 
@@ -59,8 +60,9 @@ result<dispatcher::found> dispatcher::find(const wire::route& asked) const {
   }
   if (of_namespace == nullptr) {
     return error(errc::no_such_namespace,
-                 "topic " + in_quotes(asked.topic) + " has no namespace " + in_quotes(asked.name_space) +
-                     "; it has " + in_quotes(of_topic->second.front().served.name_space));
+                 "topic " + in_quotes(asked.topic) + " has no namespace " +
+                     in_quotes(asked.name_space) + "; it has " +
+                     in_quotes(of_topic->second.front().served.name_space));
   }
   if (of_version == nullptr) {
     return error(errc::unsupported_version,

@@ -28,15 +28,17 @@ class dispatcher {
     const method* what = nullptr;
   };
 
-  /// Adds an endpoint behind its target's topic; true if the topic is new here. `at` must outlive the dispatcher.
+  /// Adds an endpoint behind its target's topic; true if the topic is new here. `at` must outlive
+  /// the dispatcher.
   bool add(const target& served, activation& at);
 
   /// Exchange and topic of all that is served.
   std::vector<std::pair<std::string, std::string>> topics() const;
 
-  /// Finds the method that a route names. Endpoints of the topic are asked in the order they were added; the first that
-  /// answers to the namespace, covers the version and has the method wins (Oslo Messaging: RPCDispatcher). Errors: `no_server`
-  /// (nobody serves the topic), `no_such_namespace`, `unsupported_version`, `no_such_method`; the message names what there is.
+  /// Finds the method that a route names. Endpoints of the topic are asked in the order they were
+  /// added; the first that answers to the namespace, covers the version and has the method wins
+  /// (Oslo Messaging: RPCDispatcher). Errors: `no_server` (nobody serves the topic),
+  /// `no_such_namespace`, `unsupported_version`, `no_such_method`; the message names what there is.
   result<found> find(const wire::route& asked) const;
 
   /// Grows with every change, so that who keeps what was found knows when to ask again.

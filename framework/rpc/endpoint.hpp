@@ -27,18 +27,18 @@ constexpr bool has(method_flags all, method_flags one) noexcept {
   return (static_cast<unsigned>(all) & static_cast<unsigned>(one)) != 0;
 }
 
-/// Describes an endpoint: a plain class whose methods take `context&` first and values after it. One actor owns the
-/// object; two of its handlers never run at the same moment. Built by `endpoint<T>(constructor arguments…)`, used by one thread,
-/// given to `node::serve`.
+/// Describes an endpoint: a plain class whose methods take `context&` first and values after it.
+/// One actor owns the object; two of its handlers never run at the same moment. Built by
+/// `endpoint<T>(constructor arguments…)`, used by one thread, given to `node::serve`.
 template <class Object>
 class endpoint_builder {
  public:
   explicit endpoint_builder(std::function<std::shared_ptr<void>()> create)
       : create_(std::move(create)) {}
 
-  /// Exposes a method. Its style follows from its result (`task<T>` is a coroutine) and the flags. Throws
-  /// std::invalid_argument for a name that is empty, starts with '_' (those are never exposed) or is taken, and
-  /// for flags that contradict the result.
+  /// Exposes a method. Its style follows from its result (`task<T>` is a coroutine) and the flags.
+  /// Throws std::invalid_argument for a name that is empty, starts with '_' (those are never
+  /// exposed) or is taken, and for flags that contradict the result.
   template <class Result, class Class, class... Args>
   endpoint_builder&& method(std::string name,
                             Result (Class::*function)(context&, Args...),
@@ -54,8 +54,8 @@ class endpoint_builder {
     return std::move(*this);
   }
 
-  /// One call at a time: the next starts when the one before has ended. Default is reentrant: while a handler waits,
-  /// others may run (eventlet, asyncio).
+  /// One call at a time: the next starts when the one before has ended. Default is reentrant: while
+  /// a handler waits, others may run (eventlet, asyncio).
   endpoint_builder&& exclusive() && {
     exclusive_ = true;
     return std::move(*this);
@@ -67,7 +67,8 @@ class endpoint_builder {
     return std::move(*this);
   }
 
-  /// Places the endpoint on an executor of this policy instead of the node's ("cooperative", "work-stealing", "loop-bound").
+  /// Places the endpoint on an executor of this policy instead of the node's ("cooperative",
+  /// "work-stealing", "loop-bound").
   endpoint_builder&& placed_on(std::string executor) && {
     executor_ = std::move(executor);
     return std::move(*this);
@@ -90,7 +91,8 @@ class endpoint_builder {
   template <class Function, class Result, class... Args>
   void add(std::string name, Function function, method_flags flags) {
     if (name.empty() || name.front() == '_') {
-      throw std::invalid_argument("method name '" + name + "' cannot be exposed: it is empty or starts with '_'");
+      throw std::invalid_argument("method name '" + name +
+                                  "' cannot be exposed: it is empty or starts with '_'");
     }
     for (const auto& taken : names_) {
       if (taken == name) {
@@ -98,14 +100,15 @@ class endpoint_builder {
       }
     }
     if (is_task<Result> && has(flags, suspending)) {
-      throw std::invalid_argument("method '" + name + "' returns task<T>, so it is a coroutine and not suspending");
+      throw std::invalid_argument("method '" + name +
+                                  "' returns task<T>, so it is a coroutine and not suspending");
     }
     const auto how = is_task<Result>          ? async::style::coroutine
                      : has(flags, suspending) ? async::style::suspending
                                               : async::style::plain;
     names_.push_back(name);
-    makers_.push_back([name, function, flags, how](const std::string& topic)
-                          -> std::unique_ptr<const rpc::method> {
+    makers_.push_back([name, function, flags, how](
+                          const std::string& topic) -> std::unique_ptr<const rpc::method> {
       return std::make_unique<rpc::detail::bound_method<Object, Function, Result, Args...>>(
           name, topic + "." + name, how, has(flags, idempotent), function);
     });
@@ -121,14 +124,14 @@ class endpoint_builder {
   std::string executor_;
 };
 
-/// Starts the description of an endpoint whose object is made from copies of `arguments` when it is served.
+/// Starts the description of an endpoint whose object is made from copies of `arguments` when it is
+/// served.
 template <class Object, class... Args>
 endpoint_builder<Object> endpoint(Args... arguments) {
-  return endpoint_builder<Object>(
-      [kept = std::make_tuple(std::move(arguments)...)]() -> std::shared_ptr<void> {
-        return std::apply([](const auto&... each) { return std::make_shared<Object>(each...); },
-                          kept);
-      });
+  return endpoint_builder<Object>([kept = std::make_tuple(
+                                       std::move(arguments)...)]() -> std::shared_ptr<void> {
+    return std::apply([](const auto&... each) { return std::make_shared<Object>(each...); }, kept);
+  });
 }
 
 }  // namespace mailroom

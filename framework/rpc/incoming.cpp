@@ -1,5 +1,4 @@
 #include <mailroom/framework/rpc/incoming.hpp>
-
 #include <mailroom/framework/rpc/method.hpp>
 
 #include <cxxabi.h>

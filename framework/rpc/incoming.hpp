@@ -10,8 +10,9 @@
 
 namespace mailroom::rpc {
 
-/// A started call, which must be answered once: whoever holds it answers it, and a held call that is dropped answers
-/// itself with `errc::abandoned`. Moves with the handler; used on turns of its activation.
+/// A started call, which must be answered once: whoever holds it answers it, and a held call that
+/// is dropped answers itself with `errc::abandoned`. Moves with the handler; used on turns of its
+/// activation.
 class incoming {
  public:
   incoming(activation& at, const ref<caller>& from, const arrived_call& what) noexcept
@@ -37,7 +38,8 @@ class incoming {
     }
   }
 
-  /// Answers with a value; nil for none. A value that cannot be packed or is too large becomes a failure.
+  /// Answers with a value; nil for none. A value that cannot be packed or is too large becomes a
+  /// failure.
   template <class T>
   void answer(const T& value) noexcept {
     if (!begin_answer()) {
@@ -68,8 +70,8 @@ class incoming {
 
   void fail(const error& why) noexcept;
 
-  /// Call inside a catch block. `call_error` answers with the error inside, everything else as `errc::handler_failed` with
-  /// the exception's type and words.
+  /// Call inside a catch block. `call_error` answers with the error inside, everything else as
+  /// `errc::handler_failed` with the exception's type and words.
   void fail_with_current_exception() noexcept;
 
   activation& at() const noexcept { return *at_; }
@@ -83,7 +85,8 @@ class incoming {
     return error(why.code(), execution::ran_and_failed, why.message(), why.type())
         .with_retry_after(why.retry_after());
   }
-  // False: there is nothing to send (a cast), or it is too late for an answer, which was sent instead.
+  // False: there is nothing to send (a cast), or it is too late for an answer, which was sent
+  // instead.
   bool begin_answer() noexcept;
   wire::batch& open_answer();
   void finish_answer(wire::batch& batch) noexcept;

@@ -9,17 +9,17 @@
 
 namespace mailroom::rpc {
 
-/// Collects the messages for one peer and lets all that is pending leave as one frame, at the end of the loop's pass
-/// or when the frame is full. Never waits for more to come. Used on the loop's thread.
+/// Collects the messages for one peer and lets all that is pending leave as one frame, at the end
+/// of the loop's pass or when the frame is full. Never waits for more to come. Used on the loop's
+/// thread.
 class link_writer final : public executors::event_loop::source {
  public:
-  /// A frame is sent when it has this many bytes, so that the peer works on it while we fill the next one.
+  /// A frame is sent when it has this many bytes, so that the peer works on it while we fill the
+  /// next one.
   static constexpr std::size_t full_frame = std::size_t{16} << 10U;
 
   link_writer(executors::event_loop& loop, wire::plane on) noexcept
-      : source(executors::event_loop::phase::output),
-        loop_(loop),
-        pending_(on) {}
+      : source(executors::event_loop::phase::output), loop_(loop), pending_(on) {}
   ~link_writer() { loop_.forget(*this); }
 
   /// The batch to write a message into; call `written` after it.

@@ -7,14 +7,12 @@
 
 namespace mailroom::rpc {
 
-/// Calls a function on its loop's thread when a time has come; unlike a bare timer the function may do anything, arm the
-/// alarm again included. Loop thread only.
+/// Calls a function on its loop's thread when a time has come; unlike a bare timer the function may
+/// do anything, arm the alarm again included. Loop thread only.
 class loop_alarm final : private executors::event_loop::source, private executors::timer {
  public:
   loop_alarm(executors::event_loop& loop, std::function<void()> ring)
-      : source(executors::event_loop::phase::work),
-        loop_(loop),
-        ring_(std::move(ring)) {}
+      : source(executors::event_loop::phase::work), loop_(loop), ring_(std::move(ring)) {}
   ~loop_alarm() {
     off();
     loop_.forget(*this);

@@ -35,7 +35,8 @@ class method {
   async::style how() const noexcept { return how_; }
   bool idempotent() const noexcept { return idempotent_; }
 
-  /// Decodes the arguments and runs the handler until it ends or first waits. The call is answered, now or later.
+  /// Decodes the arguments and runs the handler until it ends or first waits. The call is answered,
+  /// now or later.
   virtual void start(void* object,
                      incoming&& call,
                      std::span<const std::byte> arguments,
@@ -68,7 +69,8 @@ struct endpoint_definition {
 
 namespace detail {
 
-/// A handler that outlives the turn it started in: the call, and the context that its code refers to.
+/// A handler that outlives the turn it started in: the call, and the context that its code refers
+/// to.
 struct running_call {
   running_call(incoming&& started, async::style how) : call(std::move(started)), ctx(call, how) {
     call.at().flow_begins();
@@ -86,13 +88,9 @@ class bound_method final : public method {
  public:
   using values = std::tuple<std::decay_t<Args>...>;
 
-  bound_method(std::string name,
-               std::string full_name,
-               async::style how,
-               bool idempotent,
-               Function function)
-      : method(std::move(name), std::move(full_name), how, idempotent),
-        function_(function) {}
+  bound_method(
+      std::string name, std::string full_name, async::style how, bool idempotent, Function function)
+      : method(std::move(name), std::move(full_name), how, idempotent), function_(function) {}
 
   void start(void* object,
              incoming&& call,
@@ -101,8 +99,8 @@ class bound_method final : public method {
     try {
       auto decoded = wire::unpack_arguments<std::decay_t<Args>...>(arguments, &within);
       if (!decoded) {
-        call.fail(error(decoded.error().code(), full_name() + " " +
-                                                    std::string(decoded.error().message())));
+        call.fail(error(decoded.error().code(),
+                        full_name() + " " + std::string(decoded.error().message())));
         return;
       }
       auto& self = *static_cast<Object*>(object);
@@ -135,7 +133,9 @@ class bound_method final : public method {
 
   Result invoke(Object& self, context& ctx, values& arguments) const {
     return std::apply(
-        [&](auto&... each) -> Result { return std::invoke(function_, self, ctx, std::move(each)...); },
+        [&](auto&... each) -> Result {
+          return std::invoke(function_, self, ctx, std::move(each)...);
+        },
         arguments);
   }
 
@@ -159,7 +159,8 @@ class bound_method final : public method {
     }
   }
 
-  // The function and its arguments live in this frame: what a coroutine refers to must outlive its suspensions.
+  // The function and its arguments live in this frame: what a coroutine refers to must outlive its
+  // suspensions.
   static async::detail::detached run_coroutine(Function function,
                                                Object& self,
                                                std::unique_ptr<running_call> running,

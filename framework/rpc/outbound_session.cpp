@@ -1,6 +1,5 @@
-#include <mailroom/framework/rpc/outbound_session.hpp>
-
 #include <mailroom/framework/observability/log.hpp>
+#include <mailroom/framework/rpc/outbound_session.hpp>
 
 #include <string>
 
@@ -14,7 +13,9 @@ outbound_session::outbound_session(connector& home,
       watch_(std::move(watch)),
       writer_(home.loop(), wire::plane::data) {}
 
-outbound_session::~outbound_session() { close(false); }
+outbound_session::~outbound_session() {
+  close(false);
+}
 
 result<void> outbound_session::dial(transport& over) {
   auto dialled = over.dial(home_.loop(), agreed_.data_address, *this);
@@ -86,12 +87,13 @@ void outbound_session::on_open(link& on) noexcept {
 
 void outbound_session::on_frame(link&, wire::frame received) noexcept {
   if (const auto good = read(received); !good) {
-    log::warn_limited(agreed_.address,
-                      "link_closed",
-                      {{"peer", agreed_.data_address}, {"plane", "data"}, {"reason", good.error().message()}});
+    log::warn_limited(
+        agreed_.address,
+        "link_closed",
+        {{"peer", agreed_.data_address}, {"plane", "data"}, {"reason", good.error().message()}});
     end(error(errc::lost,
-              "the peer at " + agreed_.address + " broke the protocol: " +
-                  std::string(good.error().message())));
+              "the peer at " + agreed_.address +
+                  " broke the protocol: " + std::string(good.error().message())));
   }
 }
 
@@ -144,7 +146,9 @@ result<void> outbound_session::read(const wire::frame& received) {
   }
 }
 
-void outbound_session::on_writable(link&) noexcept { writer_.on_writable(); }
+void outbound_session::on_writable(link&) noexcept {
+  writer_.on_writable();
+}
 
 void outbound_session::on_closed(link&, const error& why) noexcept {
   link_ = nullptr;

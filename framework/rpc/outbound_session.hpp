@@ -25,7 +25,8 @@ class outbound_session final : public link_observer {
   std::uint32_t in_flight() const noexcept { return in_flight_; }
   void answered() noexcept { --in_flight_; }
 
-  /// Begins a call or cast; the payload is written into the returned batch, then `finish` or `drop`.
+  /// Begins a call or cast; the payload is written into the returned batch, then `finish` or
+  /// `drop`.
   wire::batch& begin(const pending_call& call, std::uint64_t id);
   /// False if the body is over the peer's limit; it was taken back then.
   bool finish(const pending_call& call) noexcept;

@@ -35,18 +35,17 @@ struct method_name {
   topic_servers* servers = nullptr;
 };
 
-/// A message that is on its way out, or that is out and waits for its answer. Shared by who waits and the connector.
+/// A message that is on its way out, or that is out and waits for its answer. Shared by who waits
+/// and the connector.
 class pending_call final : public async::completion, public ref_counted<pending_call> {
  public:
   enum class kind : std::uint8_t { call, cast, fanout };
 
   pending_call(const method_name& method, kind sort, deadline ends, bool wait)
-      : what(method),
-        until(ends),
-        how(sort),
-        wait_for_ready(wait) {}
+      : what(method), until(ends), how(sort), wait_for_ready(wait) {}
 
-  /// The end of it, one way or the other; only the first counts. Loop thread, or before it was submitted.
+  /// The end of it, one way or the other; only the first counts. Loop thread, or before it was
+  /// submitted.
   void fail(error why) {
     failure = std::move(why);
     complete();

@@ -16,11 +16,13 @@ namespace mailroom::rpc {
 
 using session_id = std::array<std::byte, 16>;  // wire::identity of a session.
 
-/// Sessions that the control plane has opened and data links may attach to. What both planes share about a peer.
+/// Sessions that the control plane has opened and data links may attach to. What both planes share
+/// about a peer.
 /// @threadsafe
 class session_table {
  public:
-  /// From the peer's clock to ours, as the peer last measured it. Read for every frame, written with heartbeats.
+  /// From the peer's clock to ours, as the peer last measured it. Read for every frame, written
+  /// with heartbeats.
   struct clocks {
     std::atomic<std::int64_t> offset{0};
     std::atomic<std::int64_t> error{0};

@@ -7,8 +7,8 @@
 
 namespace mailroom {
 
-/// Where a message goes (Oslo Messaging: Target). A server needs a topic; a client too, and names the version it
-/// wants. Empty means not given.
+/// Where a message goes (Oslo Messaging: Target). A server needs a topic; a client too, and names
+/// the version it wants. Empty means not given.
 struct target {
   std::string exchange = "mailroom";  ///< Scopes topics, fanout included.
   std::string topic;
@@ -20,8 +20,8 @@ struct target {
 
 namespace rpc {
 
-/// Whether an endpoint of version `implemented` serves a request for `requested`: same major, minor not above its
-/// own (Oslo Messaging: version_is_compatible). Not given is 1.0 on either side.
+/// Whether an endpoint of version `implemented` serves a request for `requested`: same major, minor
+/// not above its own (Oslo Messaging: version_is_compatible). Not given is 1.0 on either side.
 bool version_is_compatible(std::string_view implemented, std::string_view requested) noexcept;
 
 /// `errc::invalid_value` for what is not "major.minor" in digits (or empty).

@@ -12,15 +12,15 @@
 
 namespace mailroom::rpc {
 
-/// One end of a two-way stream of frames to one peer. It belongs to one event loop and is used on that
-/// loop's thread only. Frames arrive whole and in order, or the link closes.
+/// One end of a two-way stream of frames to one peer. It belongs to one event loop and is used on
+/// that loop's thread only. Frames arrive whole and in order, or the link closes.
 class link {
  public:
   link(const link&) = delete;
   link& operator=(const link&) = delete;
 
-  /// Takes `frame` over and returns true, or has no room: returns false, leaves `frame` as it was, and calls
-  /// `on_writable` later. Never blocks. True means *queued*, nothing more.
+  /// Takes `frame` over and returns true, or has no room: returns false, leaves `frame` as it was,
+  /// and calls `on_writable` later. Never blocks. True means *queued*, nothing more.
   virtual bool send(wire::buffer& frame) = 0;
 
   /// Bytes taken over by `send` that the network has not taken yet.
@@ -29,8 +29,9 @@ class link {
   /// Whom this is, for logs: "127.0.0.1:52114". Empty if the transport cannot tell.
   virtual std::string_view peer_address() const noexcept = 0;
 
-  /// Ends the link. No callback follows; the link is gone when it returns. What `send` accepted before still leaves,
-  /// within the transport's linger time, if `flush` is true; otherwise it is discarded.
+  /// Ends the link. No callback follows; the link is gone when it returns. What `send` accepted
+  /// before still leaves, within the transport's linger time, if `flush` is true; otherwise it is
+  /// discarded.
   virtual void close(bool flush) = 0;
 
  protected:
@@ -41,7 +42,8 @@ class link {
 /// Who is told what happens on a link. Called on the loop's thread; must not throw.
 class link_observer {
  public:
-  /// A dialled link is up; `send` may be used. Not called for accepted links, which are up from the start.
+  /// A dialled link is up; `send` may be used. Not called for accepted links, which are up from the
+  /// start.
   virtual void on_open(link& on) noexcept = 0;
   virtual void on_frame(link& on, wire::frame received) noexcept = 0;
   /// There may be room again after a refused `send`.
@@ -56,22 +58,26 @@ class link_observer {
 /// Who answers for links that others open.
 class acceptor {
  public:
-  /// A peer spoke for the first time. Returns who observes its link from now on, or null to refuse it.
+  /// A peer spoke for the first time. Returns who observes its link from now on, or null to refuse
+  /// it.
   virtual link_observer* on_accept(link& opened) noexcept = 0;
 
  protected:
   ~acceptor() = default;
 };
 
-/// Moves frames between nodes, nothing else. Both ends run the same contract suite (tests/transports).
-/// Addresses are "scheme://rest", as in "tcp://127.0.0.1:7001" or "local://name".
+/// Moves frames between nodes, nothing else. Both ends run the same contract suite
+/// (tests/transports). Addresses are "scheme://rest", as in "tcp://127.0.0.1:7001" or
+/// "local://name".
 class transport {
  public:
   struct limits {
-    std::size_t max_frame = std::size_t{40} << 20;  ///< Bytes; a peer that sends more is disconnected.
-    duration handshake = std::chrono::seconds(2);   ///< An unfinished handshake is ended after this.
-    duration dial = std::chrono::seconds(2);        ///< A dial that does not come up is ended after this.
-    duration linger = std::chrono::milliseconds(500);  ///< How long closing waits for accepted bytes to leave.
+    std::size_t max_frame = std::size_t{40}
+                            << 20;  ///< Bytes; a peer that sends more is disconnected.
+    duration handshake = std::chrono::seconds(2);  ///< An unfinished handshake is ended after this.
+    duration dial = std::chrono::seconds(2);  ///< A dial that does not come up is ended after this.
+    duration linger =
+        std::chrono::milliseconds(500);  ///< How long closing waits for accepted bytes to leave.
   };
 
   virtual ~transport() = default;
@@ -79,7 +85,8 @@ class transport {
   /// Whether it understands addresses of this scheme ("tcp", "ipc", "local").
   virtual bool handles(std::string_view scheme) const noexcept = 0;
 
-  /// An open port; closing it (destroying it, on the loop's thread) silently closes the links that came through it.
+  /// An open port; closing it (destroying it, on the loop's thread) silently closes the links that
+  /// came through it.
   class port {
    public:
     virtual ~port() = default;
@@ -87,15 +94,15 @@ class transport {
     virtual const std::string& address() const noexcept = 0;
   };
 
-  /// Opens `address` for others. Loop thread only. Errors: `errc::io` with address and reason (in use, not local,
-  /// unknown host), `errc::invalid_value` for an address that cannot be read.
+  /// Opens `address` for others. Loop thread only. Errors: `errc::io` with address and reason (in
+  /// use, not local, unknown host), `errc::invalid_value` for an address that cannot be read.
   virtual result<std::unique_ptr<port>> listen(executors::event_loop& on,
                                                const std::string& address,
                                                acceptor& who) = 0;
 
-  /// Starts to connect and returns at once; `on_open` or `on_closed` (`errc::unreachable`) follows, never from
-  /// within. Loop thread only. Names are resolved off the loop. An address that cannot be read is
-  /// `errc::invalid_value`. The transport owns the link.
+  /// Starts to connect and returns at once; `on_open` or `on_closed` (`errc::unreachable`) follows,
+  /// never from within. Loop thread only. Names are resolved off the loop. An address that cannot
+  /// be read is `errc::invalid_value`. The transport owns the link.
   virtual result<link*> dial(executors::event_loop& on,
                              const std::string& address,
                              link_observer& who) = 0;

@@ -1,5 +1,4 @@
 #include <mailroom/framework/wire/buffer.hpp>
-
 #include <mailroom/framework/wire/memory_pool.hpp>
 
 #include <algorithm>

@@ -5,10 +5,12 @@
 #include <cstddef>
 #include <span>
 
-/// MessagePack that passes through as it is: for bridges, tools and handlers that do not look inside.
+/// MessagePack that passes through as it is: for bridges, tools and handlers that do not look
+/// inside.
 namespace mailroom::wire {
 
-/// One value that nobody has decoded: a parameter or result type of any handler or call. Empty is nil.
+/// One value that nobody has decoded: a parameter or result type of any handler or call. Empty is
+/// nil.
 struct encoded {
   bytes value;
 };

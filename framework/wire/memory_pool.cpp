@@ -18,10 +18,8 @@ struct alignas(16) label {
 
 constexpr std::uint32_t unpooled = ~std::uint32_t{0};
 constexpr std::size_t pooled_from = std::size_t{8} << 10U;
-constexpr std::array<std::size_t, 4> class_sizes{std::size_t{24} << 10U,
-                                                 std::size_t{96} << 10U,
-                                                 std::size_t{384} << 10U,
-                                                 std::size_t{1} << 20U};
+constexpr std::array<std::size_t, 4> class_sizes{
+    std::size_t{24} << 10U, std::size_t{96} << 10U, std::size_t{384} << 10U, std::size_t{1} << 20U};
 constexpr std::size_t kept_per_class = kept_at_most / class_sizes.size();
 
 struct size_class {
@@ -46,8 +44,12 @@ std::uint32_t class_for(std::size_t size) noexcept {
   return unpooled;
 }
 
-std::byte* bytes_of(label* piece) noexcept { return reinterpret_cast<std::byte*>(piece + 1); }
-label* label_of(std::byte* memory) noexcept { return reinterpret_cast<label*>(memory) - 1; }
+std::byte* bytes_of(label* piece) noexcept {
+  return reinterpret_cast<std::byte*>(piece + 1);
+}
+label* label_of(std::byte* memory) noexcept {
+  return reinterpret_cast<label*>(memory) - 1;
+}
 
 label* allocate(std::size_t size) {
   void* made = std::malloc(sizeof(label) + size);

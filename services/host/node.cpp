@@ -1,7 +1,7 @@
 #include <mailroom/services/host/node.hpp>
+#include <mailroom/services/host/node_impl.hpp>
 
 #include <mailroom/framework/observability/log.hpp>
-#include <mailroom/services/host/node_impl.hpp>
 
 #include <unistd.h>
 
@@ -120,7 +120,9 @@ const std::string& node::address() const noexcept {
   return impl_->running ? impl_->running->address() : nowhere;
 }
 
-const std::string& node::name() const noexcept { return impl_->options.name; }
+const std::string& node::name() const noexcept {
+  return impl_->options.name;
+}
 
 std::future<void> node::run(std::string name, std::function<task<void>(context&)> body) {
   return impl_->started().run(std::move(name), std::move(body));
@@ -134,6 +136,8 @@ result<duration> node::ping(const std::string& address, duration timeout) {
   return impl_->started().ping(address, timeout);
 }
 
-node::operator rpc::connector&() { return impl_->started().calls(); }
+node::operator rpc::connector&() {
+  return impl_->started().calls();
+}
 
 }  // namespace mailroom

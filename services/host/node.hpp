@@ -19,27 +19,34 @@ namespace mailroom {
 
 /// What a node is made of. Every field can stay as it is.
 struct node_options {
-  std::string name = {};                   ///< How peers call it; default: host name and process id.
-  std::string listen = {};                 ///< "tcp://127.0.0.1:7001", port 0 for any, "local://name"; empty: it only calls.
-  std::vector<std::string> connect = {};   ///< Published addresses of the nodes that it calls.
-  std::string executor = "loop-bound";     ///< "cooperative", "work-stealing" or "loop-bound".
-  std::size_t workers = 0;                 ///< Threads of a work-stealing executor; 0: one per core.
-  duration heartbeat = std::chrono::seconds(1);  ///< A peer is dead after three missed.
-  std::size_t max_body = std::size_t{32} << 20U;         ///< Bytes of one body.
-  std::uint32_t in_flight_per_peer = 65'536;             ///< Calls of one peer not yet answered; over it `errc::busy`.
-  std::size_t backlog_per_peer = std::size_t{64} << 20U; ///< Bytes not taken by one peer, before it is cut off (answers) or `errc::busy` (calls).
+  std::string name = {};  ///< How peers call it; default: host name and process id.
+  std::string listen =
+      {};  ///< "tcp://127.0.0.1:7001", port 0 for any, "local://name"; empty: it only calls.
+  std::vector<std::string> connect = {};  ///< Published addresses of the nodes that it calls.
+  std::string executor = "loop-bound";    ///< "cooperative", "work-stealing" or "loop-bound".
+  std::size_t workers = 0;                ///< Threads of a work-stealing executor; 0: one per core.
+  duration heartbeat = std::chrono::seconds(1);   ///< A peer is dead after three missed.
+  std::size_t max_body = std::size_t{32} << 20U;  ///< Bytes of one body.
+  std::uint32_t in_flight_per_peer =
+      65'536;  ///< Calls of one peer not yet answered; over it `errc::busy`.
+  std::size_t backlog_per_peer = std::size_t{64}
+                                 << 20U;  ///< Bytes not taken by one peer, before it is cut off
+                                          ///< (answers) or `errc::busy` (calls).
 };
 
-/// What an operation of a node came to. Unlike other results it may be left unread: what `serve` could not do is reported again
-/// by `start`, and a node that is not started says so to whoever uses it.
+/// What an operation of a node came to. Unlike other results it may be left unread: what `serve`
+/// could not do is reported again by `start`, and a node that is not started says so to whoever
+/// uses it.
 class node_outcome : public result<void> {
  public:
   using result<void>::result;
-  node_outcome(result<void> what) : result<void>(std::move(what)) {}  // NOLINT(google-explicit-constructor)
+  node_outcome(result<void> what)
+      : result<void>(std::move(what)) {}  // NOLINT(google-explicit-constructor)
 };
 
-/// One process's place in the network: executors, I/O loop, transports, the endpoints that it serves and the nodes that it
-/// calls. No thread or socket exists before `start`. Methods are for one thread at a time unless marked.
+/// One process's place in the network: executors, I/O loop, transports, the endpoints that it
+/// serves and the nodes that it calls. No thread or socket exists before `start`. Methods are for
+/// one thread at a time unless marked.
 class node {
  public:
   explicit node(node_options with);
@@ -47,45 +54,53 @@ class node {
   node(const node&) = delete;
   node& operator=(const node&) = delete;
 
-  /// Serves an endpoint behind `at.topic`. Before or after `start`. Errors: `invalid_target` (no topic, bad version), `invalid_value`
-  /// (placed on an executor that does not exist); an endpoint whose constructor throws is `handler_failed`.
+  /// Serves an endpoint behind `at.topic`. Before or after `start`. Errors: `invalid_target` (no
+  /// topic, bad version), `invalid_value` (placed on an executor that does not exist); an endpoint
+  /// whose constructor throws is `handler_failed`.
   template <class Object>
   node_outcome serve(target at, endpoint_builder<Object>&& what) {
     auto kept = std::make_shared<endpoint_builder<Object>>(std::move(what));
-    return add(std::move(at), [kept](const std::string& topic) { return std::move(*kept).build(topic); });
+    return add(std::move(at),
+               [kept](const std::string& topic) { return std::move(*kept).build(topic); });
   }
 
-  /// Opens the listening address and begins to connect; returns when each address of `connect` is up or has failed once. It is
-  /// no error if one has failed: it is tried again, and calls say so. Errors: `invalid_value` (unknown executor, bad address), `io`, and what
-  /// `serve` failed with before.
+  /// Opens the listening address and begins to connect; returns when each address of `connect` is
+  /// up or has failed once. It is no error if one has failed: it is tried again, and calls say so.
+  /// Errors: `invalid_value` (unknown executor, bad address), `io`, and what `serve` failed with
+  /// before.
   node_outcome start();
 
   /// Where it listens, with the port that the system chose. Empty if it does not. After `start`.
   const std::string& address() const noexcept;
   const std::string& name() const noexcept;
 
-  /// Drains: peers are told, no new call starts, running handlers end, answers leave. What still runs after `limit` is
-  /// cancelled. True if everything ended by itself. Blocks at most little longer than `limit`. A stopped node can be started again.
+  /// Drains: peers are told, no new call starts, running handlers end, answers leave. What still
+  /// runs after `limit` is cancelled. True if everything ended by itself. Blocks at most little
+  /// longer than `limit`. A stopped node can be started again.
   bool stop(duration limit = std::chrono::seconds(5));
 
-  /// Runs a detached task as an actor of its own on the node's executor; the future is ready when it ended. @threadsafe after `start`
+  /// Runs a detached task as an actor of its own on the node's executor; the future is ready when
+  /// it ended. @threadsafe after `start`
   std::future<void> run(std::string name, std::function<task<void>(context&)> body);
 
-  /// Asks the control plane of the node at `address` (one of `connect`): "describe", "executors", "stats". The value is MessagePack, to be read with
-  /// `wire::unpack` or `wire::json_from_body`. It goes past all executors and loops: it answers even if they are stuck.
-  /// Errors: `unreachable`, `expired`, or what the node answers. Blocks. @threadsafe after `start`
+  /// Asks the control plane of the node at `address` (one of `connect`): "describe", "executors",
+  /// "stats". The value is MessagePack, to be read with `wire::unpack` or `wire::json_from_body`.
+  /// It goes past all executors and loops: it answers even if they are stuck. Errors:
+  /// `unreachable`, `expired`, or what the node answers. Blocks. @threadsafe after `start`
   result<bytes> admin(const std::string& address,
                       std::string_view verb,
                       duration timeout = std::chrono::seconds(5));
 
-  /// The round trip of one heartbeat to the node at `address`, over the control plane. Blocks. @threadsafe after `start`
+  /// The round trip of one heartbeat to the node at `address`, over the control plane. Blocks.
+  /// @threadsafe after `start`
   result<duration> ping(const std::string& address, duration timeout = std::chrono::seconds(5));
 
   /// For `client stock{node, {.topic = "inventory"}}`. After `start`.
   operator rpc::connector&();  // NOLINT(google-explicit-constructor): a client is made from a node.
 
  private:
-  using builder = std::function<std::shared_ptr<const rpc::endpoint_definition>(const std::string& topic)>;
+  using builder =
+      std::function<std::shared_ptr<const rpc::endpoint_definition>(const std::string& topic)>;
   result<void> add(target at, const builder& build);
 
   class impl;

@@ -1,6 +1,11 @@
 #pragma once
 
+#include <mailroom/services/host/node.hpp>
+
 #include <mailroom/actors/runtime.hpp>
+#include <mailroom/transports/local/local_transport.hpp>
+#include <mailroom/transports/zmq/zmq_transport.hpp>
+
 #include <mailroom/framework/executors/event_loop.hpp>
 #include <mailroom/framework/executors/executor.hpp>
 #include <mailroom/framework/rpc/connector.hpp>
@@ -9,9 +14,6 @@
 #include <mailroom/framework/rpc/data_server.hpp>
 #include <mailroom/framework/rpc/dispatcher.hpp>
 #include <mailroom/framework/rpc/session_table.hpp>
-#include <mailroom/services/host/node.hpp>
-#include <mailroom/transports/local/local_transport.hpp>
-#include <mailroom/transports/zmq/zmq_transport.hpp>
 
 #include <condition_variable>
 #include <functional>
@@ -27,8 +29,8 @@ namespace mailroom {
 /// Runs `task` on the loop's thread and waits for it.
 void run_on(executors::event_loop& loop, const std::function<void()>& task);
 
-/// Everything that exists between `start` and `stop` of a node. Members are in the order in which they need each
-/// other; destruction goes the other way.
+/// Everything that exists between `start` and `stop` of a node. Members are in the order in which
+/// they need each other; destruction goes the other way.
 class running_node {
  public:
   struct served {
@@ -91,7 +93,8 @@ class running_node {
   transports::zmq_transport zmq_;
   rpc::session_table sessions_;
   rpc::dispatcher dispatcher_;
-  std::map<std::string, std::unique_ptr<executors::executor>> executors_;  // By policy. Guarded by endpoints_mutex_ once others can ask.
+  std::map<std::string, std::unique_ptr<executors::executor>>
+      executors_;  // By policy. Guarded by endpoints_mutex_ once others can ask.
   executors::executor* executor_ = nullptr;  // The usual one.
   std::unique_ptr<rpc::connector> connector_;
   std::unique_ptr<rpc::data_server> data_server_;

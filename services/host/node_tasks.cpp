@@ -1,7 +1,9 @@
-// What a node does for people and programs beside serving: detached tasks, questions to other nodes.
+// What a node does for people and programs beside serving: detached tasks, questions to other
+// nodes.
+
+#include <mailroom/services/host/node_impl.hpp>
 
 #include <mailroom/framework/rpc/method.hpp>
-#include <mailroom/services/host/node_impl.hpp>
 
 #include <future>
 #include <utility>
@@ -55,7 +57,8 @@ class task_start final : public async::work {
   std::promise<void> outcome_;
 };
 
-// Waits for an answer that comes on another thread, or for the deadline. The asked side may answer late: both share it.
+// Waits for an answer that comes on another thread, or for the deadline. The asked side may answer
+// late: both share it.
 template <class T>
 class question {
  public:
@@ -100,11 +103,13 @@ result<bytes> running_node::admin(const std::string& address, std::string verb, 
   control_loop_.post([this, address, verb, asked] {
     const auto at = peers_.find(address);
     if (at == peers_.end()) {
-      asked->tell(error(errc::unreachable, "'" + address + "' is not one of the addresses connected to"));
+      asked->tell(
+          error(errc::unreachable, "'" + address + "' is not one of the addresses connected to"));
       return;
     }
     static constexpr std::byte nil{0xc0};
-    at->second->admin(verb, {&nil, 1}, [asked](result<bytes> answer) { asked->tell(std::move(answer)); });
+    at->second->admin(
+        verb, {&nil, 1}, [asked](result<bytes> answer) { asked->tell(std::move(answer)); });
   });
   return asked->wait(timeout, address + " did not answer " + verb);
 }
@@ -114,7 +119,8 @@ result<duration> running_node::ping(const std::string& address, duration timeout
   control_loop_.post([this, address, asked] {
     const auto at = peers_.find(address);
     if (at == peers_.end()) {
-      asked->tell(error(errc::unreachable, "'" + address + "' is not one of the addresses connected to"));
+      asked->tell(
+          error(errc::unreachable, "'" + address + "' is not one of the addresses connected to"));
       return;
     }
     at->second->ping([asked](result<duration> answer) { asked->tell(std::move(answer)); });

@@ -1,8 +1,9 @@
 // What a node answers about itself on its control address.
 
+#include <mailroom/services/host/node_impl.hpp>
+
 #include <mailroom/framework/rpc/method.hpp>
 #include <mailroom/framework/wire/body.hpp>
-#include <mailroom/services/host/node_impl.hpp>
 
 #include <sys/resource.h>
 
@@ -50,8 +51,10 @@ void field(packer& out, std::string_view name, const T& value) {
 }  // namespace
 
 void running_node::add_verbs() {
-  control_server_->add_verb("describe", [this](auto) -> result<wire::buffer> { return describe(); });
-  control_server_->add_verb("executors", [this](auto) -> result<wire::buffer> { return executors_table(); });
+  control_server_->add_verb("describe",
+                            [this](auto) -> result<wire::buffer> { return describe(); });
+  control_server_->add_verb("executors",
+                            [this](auto) -> result<wire::buffer> { return executors_table(); });
   control_server_->add_verb("stats", [this](auto) -> result<wire::buffer> { return stats(); });
 }
 
@@ -59,7 +62,8 @@ wire::buffer running_node::describe() {
   wire::buffer written;
   packer out(written);
   std::vector<std::pair<target, const rpc::activation*>> all;
-  dispatcher_.each([&](const target& at, const rpc::activation& what) { all.emplace_back(at, &what); });
+  dispatcher_.each(
+      [&](const target& at, const rpc::activation& what) { all.emplace_back(at, &what); });
   out.pack_map(4);
   field(out, "node", options_.name);
   field(out, "incarnation", hexadecimal(incarnation_));
@@ -92,7 +96,8 @@ wire::buffer running_node::executors_table() {
   wire::buffer written;
   packer out(written);
   std::map<std::string, std::size_t> endpoints;
-  dispatcher_.each([&](const target&, const rpc::activation& what) { ++endpoints[placed_on(what)]; });
+  dispatcher_.each(
+      [&](const target&, const rpc::activation& what) { ++endpoints[placed_on(what)]; });
   const double lived = std::chrono::duration<double>(host_.now() - started_).count();
   out.pack_array(static_cast<std::uint32_t>(executors_.size()));
   for (const auto& [policy, executor] : executors_) {

@@ -1,6 +1,7 @@
+#include <mailroom/services/host/node_impl.hpp>
+
 #include <mailroom/framework/observability/log.hpp>
 #include <mailroom/framework/rpc/method.hpp>
-#include <mailroom/services/host/node_impl.hpp>
 
 #include <future>
 #include <utility>
@@ -10,7 +11,9 @@ namespace {
 
 constexpr duration after_cancelling = std::chrono::seconds(1);
 
-std::string scheme_of(const std::string& address) { return address.substr(0, address.find("://")); }
+std::string scheme_of(const std::string& address) {
+  return address.substr(0, address.find("://"));
+}
 
 }  // namespace
 
@@ -38,7 +41,8 @@ running_node::~running_node() = default;
 
 rpc::transport* running_node::transport_for(const std::string& address) {
   const std::string scheme = scheme_of(address);
-  for (rpc::transport* each : {static_cast<rpc::transport*>(&zmq_), static_cast<rpc::transport*>(&local_)}) {
+  for (rpc::transport* each :
+       {static_cast<rpc::transport*>(&zmq_), static_cast<rpc::transport*>(&local_)}) {
     if (each->handles(scheme)) {
       return each;
     }
@@ -78,7 +82,8 @@ result<void> running_node::open() {
     const std::lock_guard lock(quiet_mutex_);
     quiet_.notify_all();
   });
-  const rpc::connector::limits calls{.backlog = options_.backlog_per_peer, .max_body = options_.max_body};
+  const rpc::connector::limits calls{.backlog = options_.backlog_per_peer,
+                                     .max_body = options_.max_body};
   const rpc::caller::limits answers{.in_flight = options_.in_flight_per_peer,
                                     .backlog = options_.backlog_per_peer,
                                     .max_body = options_.max_body};
@@ -111,7 +116,9 @@ result<void> running_node::join() {
   return connect();
 }
 
-result<void> running_node::open_data(rpc::transport& over, const std::string& address, std::string& opened) {
+result<void> running_node::open_data(rpc::transport& over,
+                                     const std::string& address,
+                                     std::string& opened) {
   result<void> outcome;
   run_on(loop_, [&] {
     auto port = over.listen(loop_, address, *data_server_);
@@ -143,11 +150,13 @@ void running_node::join_self() {
   auto up = std::make_shared<std::promise<void>>();
   auto ready = up->get_future();
   loop_.post([this, info = std::move(info), up]() mutable {
-    connector_->open_session(local_, std::move(info), [up = std::move(up)](const std::string&, const error* ended) mutable {
-      if (ended == nullptr && up) {
-        std::exchange(up, nullptr)->set_value();
-      }
-    });
+    connector_->open_session(local_,
+                             std::move(info),
+                             [up = std::move(up)](const std::string&, const error* ended) mutable {
+                               if (ended == nullptr && up) {
+                                 std::exchange(up, nullptr)->set_value();
+                               }
+                             });
   });
   ready.wait();
 }
@@ -159,7 +168,8 @@ result<void> running_node::open_ports() {
   rpc::transport* over = transport_for(options_.listen);
   if (over == nullptr) {
     return error(errc::invalid_value,
-                 "cannot listen on '" + options_.listen + "': write tcp://HOST:PORT, ipc://PATH or local://NAME");
+                 "cannot listen on '" + options_.listen +
+                     "': write tcp://HOST:PORT, ipc://PATH or local://NAME");
   }
   // The data port is the system's choice, at the same host; peers learn it in the welcome.
   const std::string scheme = scheme_of(options_.listen);
@@ -192,8 +202,9 @@ result<void> running_node::connect() {
   for (const auto& address : options_.connect) {
     rpc::transport* over = transport_for(address);
     if (over == nullptr) {
-      return error(errc::invalid_value,
-                   "cannot connect to '" + address + "': write tcp://HOST:PORT, ipc://PATH or local://NAME");
+      return error(
+          errc::invalid_value,
+          "cannot connect to '" + address + "': write tcp://HOST:PORT, ipc://PATH or local://NAME");
     }
     run_on(loop_, [&] { connector_->expect(address); });
     run_on(control_loop_, [&] {
@@ -203,7 +214,8 @@ result<void> running_node::connect() {
       with.incarnation = incarnation_;
       with.max_body = options_.max_body;
       auto& peer = peers_[address];
-      peer = std::make_unique<rpc::control_client>(control_loop_, host_, *over, *connector_, std::move(with));
+      peer = std::make_unique<rpc::control_client>(
+          control_loop_, host_, *over, *connector_, std::move(with));
       peer->start();
     });
   }
@@ -283,7 +295,8 @@ bool running_node::drain(duration limit) {
   if (wait_until_quiet(until)) {
     return true;
   }
-  log::warn("drain_limit_passed", {{"node", options_.name}, {"limit", limit}, {"running", what_still_runs()}});
+  log::warn("drain_limit_passed",
+            {{"node", options_.name}, {"limit", limit}, {"running", what_still_runs()}});
   each_endpoint([](actors::endpoint& each) { each.activation().end(); });
   return false;
 }

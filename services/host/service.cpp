@@ -26,11 +26,14 @@ config_schema node_schema(const std::vector<option>& more) {
   }
   config_schema schema;
   schema
-      .add({.key = "node.name", .help = "how peers call this node; default: host name and process id"})
+      .add({.key = "node.name",
+            .help = "how peers call this node; default: host name and process id"})
       .add({.key = "node.listen",
             .fallback = "tcp://127.0.0.1:0",
             .help = "address to serve at; port 0 lets the system choose"})
-      .add({.key = "node.connect", .type = option_type::list, .help = "addresses of the nodes to call"})
+      .add({.key = "node.connect",
+            .type = option_type::list,
+            .help = "addresses of the nodes to call"})
       .add({.key = "node.executor",
             .fallback = "loop-bound",
             .help = "when and where handlers run",
@@ -45,7 +48,10 @@ config_schema node_schema(const std::vector<option>& more) {
             .type = option_type::time,
             .fallback = "1s",
             .help = "a peer is dead after three missed heartbeats"})
-      .add({.key = "node.max_body", .type = option_type::size, .fallback = "32MiB", .help = "largest body"})
+      .add({.key = "node.max_body",
+            .type = option_type::size,
+            .fallback = "32MiB",
+            .help = "largest body"})
       .add({.key = "node.drain",
             .type = option_type::time,
             .fallback = "5s",
@@ -71,7 +77,8 @@ node_options node_options_from(const config& settings) {
 }
 
 int usage_error(std::string_view program, const std::string& what) {
-  std::fprintf(stderr, "%.*s: %s\n", static_cast<int>(program.size()), program.data(), what.c_str());
+  std::fprintf(
+      stderr, "%.*s: %s\n", static_cast<int>(program.size()), program.data(), what.c_str());
   return wrong_usage;
 }
 
@@ -103,7 +110,8 @@ result<command_line> split(int argc, char** argv, const config_schema& schema) {
       continue;
     }
     if (word.size() < 3 || word.compare(0, 2, "--") != 0) {
-      return error(errc::invalid_value, "'" + word + "' is not a flag; flags begin with --, see --help");
+      return error(errc::invalid_value,
+                   "'" + word + "' is not a flag; flags begin with --, see --help");
     }
     const auto equals = word.find('=');
     std::string name = word.substr(2, equals == std::string::npos ? equals : equals - 2);
@@ -141,12 +149,18 @@ int run_service(int argc,
     return usage_error(program, std::string(line.error().message()));
   }
   if (line->help) {
-    std::printf("%.*s: %.*s\n\nUsage: %.*s [--config FILE] [--print-config] [--FLAG VALUE]...\n"
-                "Example: %.*s --listen tcp://127.0.0.1:7001 --executor work-stealing\n\n%s",
-                static_cast<int>(program.size()), program.data(),
-                static_cast<int>(options.description.size()), options.description.data(),
-                static_cast<int>(program.size()), program.data(),
-                static_cast<int>(program.size()), program.data(), schema.usage().c_str());
+    std::printf(
+        "%.*s: %.*s\n\nUsage: %.*s [--config FILE] [--print-config] [--FLAG VALUE]...\n"
+        "Example: %.*s --listen tcp://127.0.0.1:7001 --executor work-stealing\n\n%s",
+        static_cast<int>(program.size()),
+        program.data(),
+        static_cast<int>(options.description.size()),
+        options.description.data(),
+        static_cast<int>(program.size()),
+        program.data(),
+        static_cast<int>(program.size()),
+        program.data(),
+        schema.usage().c_str());
     return ok;
   }
   const auto settings = config::load(std::move(schema), line->sources);
@@ -175,7 +189,10 @@ int run_service(int argc,
     node serving(node_options_from(*settings));
     set_up(serving);
     if (const auto started = serving.start(); !started) {
-      std::fprintf(stderr, "%.*s: %s\n", static_cast<int>(program.size()), program.data(),
+      std::fprintf(stderr,
+                   "%.*s: %s\n",
+                   static_cast<int>(program.size()),
+                   program.data(),
                    started.error().to_string().c_str());
       return started.error() == errc::invalid_value ? wrong_usage : failed;
     }
@@ -186,7 +203,9 @@ int run_service(int argc,
     }
     for (int signal = 0; signal != SIGTERM && signal != SIGINT;) {
       if (sigwait(&awaited, &signal) == 0 && signal == SIGHUP) {
-        log::info("reload", {{"outcome", "nothing in the configuration can be changed while running; restart"}});
+        log::info(
+            "reload",
+            {{"outcome", "nothing in the configuration can be changed while running; restart"}});
       }
     }
     if (options.stopping) {
@@ -196,10 +215,12 @@ int run_service(int argc,
     log::info("stopped", {{"node", serving.name()}, {"drained", drained}});
     return drained ? ok : failed;
   } catch (const call_error& thrown) {
-    std::fprintf(stderr, "%.*s: %s\n", static_cast<int>(program.size()), program.data(), thrown.what());
+    std::fprintf(
+        stderr, "%.*s: %s\n", static_cast<int>(program.size()), program.data(), thrown.what());
     return thrown.why() == errc::invalid_value ? wrong_usage : failed;
   } catch (const std::exception& thrown) {
-    std::fprintf(stderr, "%.*s: %s\n", static_cast<int>(program.size()), program.data(), thrown.what());
+    std::fprintf(
+        stderr, "%.*s: %s\n", static_cast<int>(program.size()), program.data(), thrown.what());
     return failed;
   }
 }

@@ -1,7 +1,8 @@
 #pragma once
 
-#include <mailroom/framework/base/config.hpp>
 #include <mailroom/services/host/node.hpp>
+
+#include <mailroom/framework/base/config.hpp>
 
 #include <functional>
 #include <span>
@@ -10,16 +11,19 @@ namespace mailroom {
 
 /// What a program adds to `run_service`.
 struct service_options {
-  std::string_view description = {};              ///< One line for `--help`.
-  std::vector<option> settings = {};      ///< Settings of its own, beside the node's.
-  std::function<void(const config& settings)> configured = {};  ///< Sees the settings before the node is made.
-  std::function<void(node&)> started = {};        ///< Runs when the node serves, on the main thread; must return.
-  std::function<void(node&)> stopping = {};       ///< Runs on the main thread before the drain.
+  std::string_view description = {};  ///< One line for `--help`.
+  std::vector<option> settings = {};  ///< Settings of its own, beside the node's.
+  std::function<void(const config& settings)> configured =
+      {};  ///< Sees the settings before the node is made.
+  std::function<void(node&)> started =
+      {};  ///< Runs when the node serves, on the main thread; must return.
+  std::function<void(node&)> stopping = {};  ///< Runs on the main thread before the drain.
 };
 
-/// The main function of a service: reads configuration (a TOML file given by --config < MAILROOM_* environment < flags; --help, --print-config), makes
-/// the node, lets `set_up` serve endpoints, starts, prints `ready ADDRESS` on stdout, and drains on SIGTERM or SIGINT. Returns the exit code:
-/// 0 a clean drain, 1 a failure at run time, 2 wrong configuration or usage.
+/// The main function of a service: reads configuration (a TOML file given by --config < MAILROOM_*
+/// environment < flags; --help, --print-config), makes the node, lets `set_up` serve endpoints,
+/// starts, prints `ready ADDRESS` on stdout, and drains on SIGTERM or SIGINT. Returns the exit
+/// code: 0 a clean drain, 1 a failure at run time, 2 wrong configuration or usage.
 int run_service(int argc,
                 char** argv,
                 const std::function<void(node&)>& set_up,
