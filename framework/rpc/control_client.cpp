@@ -1,6 +1,5 @@
-#include <mailroom/framework/rpc/control_client.hpp>
-
 #include <mailroom/framework/observability/log.hpp>
+#include <mailroom/framework/rpc/control_client.hpp>
 
 #include <algorithm>
 #include <array>
@@ -9,13 +8,16 @@
 namespace mailroom::rpc {
 namespace {
 
-std::int64_t nanoseconds(time_point at) noexcept { return at.time_since_epoch().count(); }
+std::int64_t nanoseconds(time_point at) noexcept {
+  return at.time_since_epoch().count();
+}
 
 // A node that listens on all interfaces cannot know by which of them it is reached; we do.
 std::string with_host_of(const std::string& control, std::string data) {
   constexpr std::string_view tcp = "tcp://";
   const auto port = data.rfind(':');
-  if (data.compare(0, tcp.size(), tcp) != 0 || control.compare(0, tcp.size(), tcp) != 0 || port < tcp.size()) {
+  if (data.compare(0, tcp.size(), tcp) != 0 || control.compare(0, tcp.size(), tcp) != 0 ||
+      port < tcp.size()) {
     return data;
   }
   const std::string host = data.substr(tcp.size(), port - tcp.size());
@@ -27,11 +29,8 @@ std::string with_host_of(const std::string& control, std::string data) {
 
 }  // namespace
 
-control_client::control_client(executors::event_loop& loop,
-                               platform& host,
-                               transport& over,
-                               connector& calls,
-                               options with)
+control_client::control_client(
+    executors::event_loop& loop, platform& host, transport& over, connector& calls, options with)
     : loop_(loop),
       host_(host),
       over_(over),
@@ -40,9 +39,13 @@ control_client::control_client(executors::event_loop& loop,
       alarm_(loop, [this] { on_alarm(); }),
       pause_(options_.first_pause) {}
 
-control_client::~control_client() { close(); }
+control_client::~control_client() {
+  close();
+}
 
-void control_client::start() { dial(); }
+void control_client::start() {
+  dial();
+}
 
 void control_client::close() noexcept {
   if (phase_ == phase::closed) {
@@ -88,11 +91,15 @@ void control_client::on_open(link& on) noexcept {
   alarm_.set(heard_ + options_.hello_timeout);
 }
 
-void control_client::on_writable(link&) noexcept { writer_->on_writable(); }
+void control_client::on_writable(link&) noexcept {
+  writer_->on_writable();
+}
 
 void control_client::on_closed(link&, const error& why) noexcept {
   link_ = nullptr;
-  end(why);
+  if (phase_ != phase::parting) {
+    end(why);
+  }
 }
 
 void control_client::on_frame(link&, wire::frame received) noexcept {
@@ -183,7 +190,7 @@ result<void> control_client::on_message(const wire::message& each, const wire::f
       }
       return {};
     }
-    case wire::kind::bye: return error(errc::lost, "the peer said good-bye");
+    case wire::kind::bye: part(); return {};
     default: return {};  // A newer peer's; PROTOCOL.md says to skip it.
   }
 }
@@ -236,13 +243,14 @@ void control_client::on_alarm() {
   switch (phase_) {
     case phase::resting: dial(); return;
     case phase::greeting: end(error(errc::unreachable, "no answer to hello")); return;
+    case phase::parting: end(error(errc::lost, "the peer said good-bye")); return;
     case phase::attaching:
     case phase::up:
       if (now - heard_ >= dead_after_) {
         const auto silent = std::chrono::duration_cast<std::chrono::milliseconds>(now - heard_);
         end(error(errc::lost,
-                  "no heartbeat of " + options_.address + " for " +
-                      std::to_string(silent.count()) + " ms"));
+                  "no heartbeat of " + options_.address + " for " + std::to_string(silent.count()) +
+                      " ms"));
         return;
       }
       beat();
@@ -318,20 +326,35 @@ void control_client::end(const error& why) {
     calls_.settled(address, &why);
     calls_.close_session(
         address,
-        error(errc::lost, execution::may_have_run, "the connection to " + address + " ended: " + std::string(why.message())));
+        error(errc::lost,
+              execution::may_have_run,
+              "the connection to " + address + " ended: " + std::string(why.message())));
   });
   rest();
+}
+
+// The last answers may still be on their way: the data link ends after them, and with it the
+// session. Not for ever, though.
+void control_client::part() {
+  if (phase_ != phase::up) {
+    end(error(errc::lost, "the peer said good-bye"));
+    return;
+  }
+  phase_ = phase::parting;
+  calls_.loop().post([this, address = options_.address] { calls_.update_topics(address, {}); });
+  alarm_.set(host_.now() + dead_after_);
 }
 
 void control_client::rest() {
   phase_ = phase::resting;
   ++epoch_;
-  // Full jitter over the second half: many clients of one server that restarted do not come back together.
+  // Full jitter over the second half: many clients of one server that restarted do not come back
+  // together.
   std::array<std::byte, 2> dice{};
   host_.random(dice);
   const auto share = static_cast<double>(wire::load<std::uint16_t>(dice.data())) / 65'536.0;
-  const auto pause = duration(static_cast<duration::rep>(
-      static_cast<double>(pause_.count()) * (0.5 + share / 2)));
+  const auto pause =
+      duration(static_cast<duration::rep>(static_cast<double>(pause_.count()) * (0.5 + share / 2)));
   pause_ = std::min(pause_ * 2, options_.longest_pause);
   alarm_.set(host_.now() + pause);
 }

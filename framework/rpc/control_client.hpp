@@ -15,31 +15,32 @@
 
 namespace mailroom::rpc {
 
-/// One node that we call, by its published address: connects, says hello, keeps the session alive with heartbeats, and begins
-/// anew after a growing pause when it ends. Lives on the control thread; what concerns calls it posts to the connector's loop.
+/// One node that we call, by its published address: connects, says hello, keeps the session alive
+/// with heartbeats, and begins anew after a growing pause when it ends. Lives on the control
+/// thread; what concerns calls it posts to the connector's loop.
 class control_client final : public link_observer {
  public:
   struct options {
     std::string address;
-    std::string node;                 ///< Ours.
-    wire::identity incarnation{};     ///< Ours.
+    std::string node;              ///< Ours.
+    wire::identity incarnation{};  ///< Ours.
     std::size_t max_body = std::size_t{32} << 20U;
-    duration first_pause = std::chrono::milliseconds(50);   ///< Before the first new attempt; doubled with
-    duration longest_pause = std::chrono::seconds(5);       ///< each failure up to this, jittered by half.
+    duration first_pause =
+        std::chrono::milliseconds(50);  ///< Before the first new attempt; doubled with
+    duration longest_pause =
+        std::chrono::seconds(5);  ///< each failure up to this, jittered by half.
     duration hello_timeout = std::chrono::seconds(2);
   };
 
-  control_client(executors::event_loop& loop,
-                 platform& host,
-                 transport& over,
-                 connector& calls,
-                 options with);
+  control_client(
+      executors::event_loop& loop, platform& host, transport& over, connector& calls, options with);
   ~control_client();
 
   void start();
   void close() noexcept;
 
-  /// Asks the peer something; the answer comes on the control thread. `unreachable` if there is no session now.
+  /// Asks the peer something; the answer comes on the control thread. `unreachable` if there is no
+  /// session now.
   using answer = std::function<void(result<bytes>)>;
   void admin(std::string verb, std::span<const std::byte> arguments, answer tell);
 
@@ -48,7 +49,7 @@ class control_client final : public link_observer {
   void ping(round_trip tell);
 
  private:
-  enum class phase : std::uint8_t { resting, dialling, greeting, attaching, up, closed };
+  enum class phase : std::uint8_t { resting, dialling, greeting, attaching, up, parting, closed };
 
   void on_open(link& on) noexcept override;
   void on_frame(link& on, wire::frame received) noexcept override;
@@ -63,6 +64,7 @@ class control_client final : public link_observer {
   void session_changed(std::uint64_t epoch, const error* ended);
   void beat();
   void end(const error& why);
+  void part();
   void rest();
   void on_alarm();
 

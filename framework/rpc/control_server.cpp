@@ -1,7 +1,6 @@
-#include <mailroom/framework/rpc/control_server.hpp>
-
 #include <mailroom/framework/base/text.hpp>
 #include <mailroom/framework/observability/log.hpp>
+#include <mailroom/framework/rpc/control_server.hpp>
 #include <mailroom/framework/rpc/link_writer.hpp>
 
 #include <algorithm>
@@ -11,7 +10,9 @@
 namespace mailroom::rpc {
 namespace {
 
-std::int64_t nanoseconds(time_point at) noexcept { return at.time_since_epoch().count(); }
+std::int64_t nanoseconds(time_point at) noexcept {
+  return at.time_since_epoch().count();
+}
 
 constexpr int missed_until_dead = 3;
 
@@ -39,26 +40,27 @@ class control_server::session final : public link_observer {
     heard_ = server_.host_.now();
     if (const auto good = read(received); !good) {
       const std::string peer(link_->peer_address());
-      log::warn_limited(
-          peer,
-          "link_closed",
-          {{"peer", peer}, {"plane", "control"}, {"reason", good.error().message()}});
+      log::warn_limited(peer,
+                        "link_closed",
+                        {{"peer", peer}, {"plane", "control"}, {"reason", good.error().message()}});
       end(greeted_ ? false : true);
       return;
     }
     if (finished_) {
-      end(true);
+      // Its data links end by themselves, in order: what it had sent before the bye may still be on
+      // its way there. The session goes when the peer would have been called dead.
+      close(true);
     }
   }
 
   void tell_topics() {
-    if (greeted_) {
+    if (greeted_ && !finished_) {
       wire::write_announce(writer_.pending(), {server_.topics_});
       writer_.written();
     }
   }
   void tell_go_away(const wire::goaway& what) {
-    if (greeted_) {
+    if (greeted_ && !finished_) {
       wire::write_goaway(writer_.pending(), what);
       writer_.written();
     }
@@ -72,6 +74,7 @@ class control_server::session final : public link_observer {
       wire::write_bye(writer_.pending());
     }
     writer_.flush();
+    writer_.close();
     std::exchange(link_, nullptr)->close(polite);
   }
 
@@ -82,6 +85,7 @@ class control_server::session final : public link_observer {
 
   time_point heard() const noexcept { return heard_; }
   bool greeted() const noexcept { return greeted_; }
+  bool finished() const noexcept { return finished_; }
   const session_id& id() const noexcept { return id_; }
   const std::string& node() const noexcept { return node_; }
   std::string_view peer_address() const noexcept { return link_->peer_address(); }
@@ -155,7 +159,8 @@ class control_server::session final : public link_observer {
     answer.session = id_;
     answer.echo = hello->time;
     answer.received = nanoseconds(heard_);
-    const auto beat = std::chrono::duration_cast<std::chrono::milliseconds>(server_.self_.heartbeat);
+    const auto beat =
+        std::chrono::duration_cast<std::chrono::milliseconds>(server_.self_.heartbeat);
     answer.heartbeat_ms = static_cast<std::uint32_t>(beat.count());
     answer.dead_after_ms = answer.heartbeat_ms * missed_until_dead;
     answer.max_frame = server_.self_.max_frame;
@@ -210,8 +215,8 @@ class control_server::session final : public link_observer {
       }
       const std::string near = nearest(asked->verb, names);
       answer.code = errc::no_such_method;
-      answer.message = "no such verb: '" + asked->verb + "'" +
-                       (near.empty() ? "" : " (nearest: " + near + ")");
+      answer.message =
+          "no such verb: '" + asked->verb + "'" + (near.empty() ? "" : " (nearest: " + near + ")");
     }
     wire::write_admin_reply(writer_.pending(), answer);
     writer_.written();
@@ -303,7 +308,8 @@ void control_server::watch(time_point silent_at) noexcept {
   }
 }
 
-// One alarm for all: it rings when the first could be dead, and mostly finds that it was heard since.
+// One alarm for all: it rings when the first could be dead, and mostly finds that it was heard
+// since.
 void control_server::look_for_dead() {
   const time_point now = host_.now();
   const duration limit = missed_until_dead * self_.heartbeat;
@@ -317,8 +323,13 @@ void control_server::look_for_dead() {
     }
   }
   for (session* each : dead) {
-    log::warn("peer_lost",
-              {{"node", each->node()}, {"peer", each->peer_address()}, {"silent", now - each->heard()}});
+    if (each->finished()) {
+      gone(*each);
+      continue;
+    }
+    log::warn(
+        "peer_lost",
+        {{"node", each->node()}, {"peer", each->peer_address()}, {"silent", now - each->heard()}});
     each->end(false);
   }
 }
