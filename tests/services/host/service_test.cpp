@@ -1,0 +1,105 @@
+#define BOOST_TEST_MODULE host_service
+#include <mailroom/tests/support/process.hpp>
+
+#include <boost/test/unit_test.hpp>
+
+#include <signal.h>
+
+#include <string>
+#include <vector>
+
+namespace {
+
+using mailroom::tests::process;
+
+struct outcome {
+  int code = -1;
+  std::string out;
+  std::string errors;
+};
+
+// Runs the service with these words until it ends by itself.
+outcome run(std::vector<std::string> words) {
+  words.insert(words.begin(), MAILROOM_SERVICE);
+  process service(words);
+  outcome seen;
+  while (const auto line = service.read_line()) {
+    seen.out += *line + "\n";
+  }
+  seen.code = service.wait().value_or(-1);
+  seen.errors = service.errors();
+  return seen;
+}
+
+void check_says(const std::string& text, const std::vector<std::string>& words) {
+  for (const auto& each : words) {
+    BOOST_TEST(text.find(each) != std::string::npos, "'" << each << "' is missing in: " << text);
+  }
+}
+
+}  // namespace
+
+BOOST_AUTO_TEST_SUITE(run_service)
+
+BOOST_AUTO_TEST_CASE(refuses_a_wrong_flag_with_the_nearest_name) {
+  const auto seen = run({"--lisen", "tcp://127.0.0.1:0"});
+  BOOST_TEST(seen.code == 2);
+  check_says(seen.errors, {"lisen", "listen"});
+  BOOST_TEST(seen.out.empty());
+}
+
+BOOST_AUTO_TEST_CASE(refuses_words_and_flags_without_a_value) {
+  BOOST_TEST(run({"listen"}).code == 2);
+  BOOST_TEST(run({"--listen"}).code == 2);
+  const auto seen = run({"--workers", "many"});
+  BOOST_TEST(seen.code == 2);
+  check_says(seen.errors, {"workers", "many"});
+}
+
+BOOST_AUTO_TEST_CASE(shows_its_flags) {
+  const auto seen = run({"--help"});
+  BOOST_TEST(seen.code == 0);
+  check_says(seen.out, {"greets", "Example", "--listen", "--executor", "cooperative", "work-stealing", "loop-bound"});
+}
+
+BOOST_AUTO_TEST_CASE(shows_each_value_with_its_origin) {
+  const auto seen = run({"--executor", "cooperative", "--print-config"});
+  BOOST_TEST(seen.code == 0);
+  check_says(seen.out, {"executor", "cooperative", "listen", "default"});
+}
+
+BOOST_AUTO_TEST_CASE(refuses_an_unknown_executor_and_names_the_known) {
+  const auto seen = run({"--executor", "eventlet"});
+  BOOST_TEST(seen.code == 2);
+  check_says(seen.errors, {"eventlet", "cooperative", "work-stealing", "loop-bound"});
+}
+
+BOOST_AUTO_TEST_CASE(refuses_an_address_that_is_none) {
+  for (const auto* address : {"nonsense", "http://127.0.0.1:80", "tcp://127.0.0.1", "tcp://127.0.0.1:99999"}) {
+    const auto seen = run({"--listen", address});
+    BOOST_TEST(seen.code == 2, address << " gave " << seen.code << ": " << seen.errors);
+    check_says(seen.errors, {address});
+  }
+}
+
+BOOST_AUTO_TEST_CASE(fails_when_its_address_is_in_use) {
+  process first({MAILROOM_SERVICE});
+  const auto address = first.read_after("ready ");
+  const auto seen = run({"--listen", address});
+  BOOST_TEST(seen.code == 1);
+  check_says(seen.errors, {address});
+}
+
+BOOST_AUTO_TEST_CASE(ends_well_when_told_to) {
+  for (const auto* executor : {"cooperative", "work-stealing", "loop-bound"}) {
+    for (const int number : {SIGTERM, SIGINT}) {
+      process service({MAILROOM_SERVICE, "--executor", executor});
+      BOOST_TEST(service.read_after("ready ").starts_with("tcp://127.0.0.1:"));
+      service.signal(SIGHUP);  // Not an end.
+      service.signal(number);
+      BOOST_TEST(service.wait().value_or(-1) == 0);
+    }
+  }
+}
+
+BOOST_AUTO_TEST_SUITE_END()
