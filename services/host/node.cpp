@@ -93,7 +93,7 @@ node_outcome node::start() {
     outcome = starting->join();
   }
   if (!outcome) {
-    starting->drain({});
+    starting->drain(std::chrono::seconds(1));  // Nothing runs yet; they only have to hear of it.
     starting->close();
     return outcome;
   }

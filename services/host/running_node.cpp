@@ -175,6 +175,9 @@ result<void> running_node::open_ports() {
   const std::string scheme = scheme_of(options_.listen);
   std::string data = options_.listen;
   if (scheme == "tcp") {
+    if (data.rfind(':') == scheme.size()) {
+      return error(errc::invalid_value, "cannot listen on '" + options_.listen + "': write tcp://HOST:PORT");
+    }
     data = data.substr(0, data.rfind(':')) + ":0";
   } else {
     data += ".data";

@@ -36,7 +36,7 @@ config_schema node_schema(const std::vector<option>& more) {
             .help = "addresses of the nodes to call"})
       .add({.key = "node.executor",
             .fallback = "loop-bound",
-            .help = "when and where handlers run",
+            .help = "when and where handlers run: cooperative, work-stealing or loop-bound",
             .choices = policies})
       .add({.key = "node.workers",
             .type = option_type::integer,
