@@ -70,10 +70,11 @@ inline std::chrono::nanoseconds cpu_time() {
   return std::chrono::seconds(spent.tv_sec) + std::chrono::nanoseconds(spent.tv_nsec);
 }
 
-/// A timer that runs a function.
+/// A timer that runs a function. Destroying it waits for its end.
 class probe_timer final : public executors::timer {
  public:
   explicit probe_timer(std::function<void()> then) : then_(std::move(then)) {}
+  ~probe_timer() override { executors::timer_queue::cancel(*this); }
   void on_time() noexcept override { then_(); }
 
  private:
