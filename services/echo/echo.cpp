@@ -17,9 +17,9 @@ class echo_service {  // One actor owns it: two of its handlers never run at the
 
 int main(int argc, char** argv) {
   return mailroom::run_service(argc, argv, [](mailroom::node& node) {
-    auto described = mailroom::endpoint<echo_service>()
-                         .method("echo", &echo_service::echo)
-                         .method("later", &echo_service::later);
-    node.serve({.topic = "echo", .version = "1.0"}, std::move(described)).value();
+    node.serve({.topic = "echo", .version = "1.0"},
+               mailroom::endpoint<echo_service>()
+                   .method("echo", &echo_service::echo)
+                   .method("later", &echo_service::later));
   });
 }
