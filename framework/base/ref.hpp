@@ -9,8 +9,9 @@ namespace mailroom {
 template <class T>
 class ref;
 
-/// Base of objects that several owners share, with the count inside so that a handle is one pointer and
-/// a raw pointer can become a handle again. Starts with one reference, which `ref<T>::adopt` takes over.
+/// Base of objects that several owners share, with the count inside so that a handle is one pointer
+/// and a raw pointer can become a handle again. Starts with one reference, which `ref<T>::adopt`
+/// takes over. A class that must not be deleted just anywhere has a `dispose` of its own.
 template <class Derived>
 class ref_counted {
  public:
@@ -23,10 +24,12 @@ class ref_counted {
 
  private:
   friend class ref<Derived>;
+  static void dispose(Derived* last) noexcept { delete last; }
   std::atomic<std::uint32_t> references_{1};
 };
 
-/// Shared ownership of a `ref_counted`. Copies may live on different threads; one copy is used by one at a time.
+/// Shared ownership of a `ref_counted`. Copies may live on different threads; one copy is used by
+/// one at a time.
 template <class T>
 class ref {
  public:
@@ -47,7 +50,7 @@ class ref {
   }
   ~ref() {
     if (object_ != nullptr && object_->references_.fetch_sub(1, std::memory_order_acq_rel) == 1) {
-      delete object_;
+      T::dispose(object_);
     }
   }
 
