@@ -5,22 +5,29 @@
 
 namespace mailroom {
 
-/// A pause of the current flow: `co_await` it in a coroutine; in a suspending handler it has passed when the
-/// expression that made it ends. In a plain handler it throws `call_error` with `errc::would_block`. Takes no thread.
+/// A pause of the current flow: `co_await` it in a coroutine; in a suspending handler it has passed
+/// when the expression that made it ends. In a plain handler it throws `call_error` with
+/// `errc::would_block`. Takes no thread.
 class sleep_operation {
  public:
   explicit sleep_operation(duration pause) {
     async::flow* here = async::current_flow();
     if (here == nullptr || here->how == async::style::plain) {
-      throw call_error(error(errc::would_block,
-                             "sleep in a plain handler; register it as suspending, or return task<T> and "
-                             "co_await the sleep"));
+      throw call_error(
+          error(errc::would_block,
+                "sleep in a plain handler; register it as suspending, or return task<T> and "
+                "co_await the sleep"));
     }
     where_ = here->where;
     due_ = where_->now() + pause;
     if (here->how == async::style::suspending) {
       arm();
-      async::wait(alarm_);
+      try {
+        async::wait(alarm_);
+      } catch (...) {
+        where_->cancel(alarm_);  // No destructor follows a constructor that throws.
+        throw;
+      }
     }
   }
   sleep_operation(const sleep_operation&) = delete;
@@ -61,6 +68,8 @@ class sleep_operation {
 };
 
 /// See `sleep_operation`.
-inline sleep_operation sleep(duration pause) { return sleep_operation(pause); }
+inline sleep_operation sleep(duration pause) {
+  return sleep_operation(pause);
+}
 
 }  // namespace mailroom
