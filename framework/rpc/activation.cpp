@@ -1,5 +1,4 @@
 #include <mailroom/framework/rpc/activation.hpp>
-
 #include <mailroom/framework/rpc/incoming.hpp>
 #include <mailroom/framework/rpc/method.hpp>
 
@@ -10,6 +9,8 @@ namespace mailroom::rpc {
 namespace {
 
 constexpr duration time_slice = std::chrono::milliseconds(1);
+// Of so many pieces of work one is a new call, if there is one.
+constexpr std::size_t calls_per_new = 16;
 
 class idle_mark_type final : public async::work {
  public:
@@ -17,7 +18,9 @@ class idle_mark_type final : public async::work {
 };
 idle_mark_type idle_mark;
 
-error stopping() { return error(errc::stopping, "the server is stopping; the call has not run"); }
+error stopping() {
+  return error(errc::stopping, "the server is stopping; the call has not run");
+}
 
 void append(async::work*& first, async::work*& last, async::work* more) noexcept {
   more->next = nullptr;
@@ -52,7 +55,9 @@ void call_batch::refuse_newest(std::size_t keep, const error& why) noexcept {
   calls_.resize(next_ + keep);
 }
 
-void call_batch::run() noexcept { to_.accept(*this); }
+void call_batch::run() noexcept {
+  to_.accept(*this);
+}
 
 activation::activation(std::shared_ptr<const endpoint_definition> what,
                        std::shared_ptr<void> object,
@@ -123,8 +128,10 @@ bool activation::turn() noexcept {
     if (arrived_ == nullptr) {
       take_inbox();
     }
-    if (arrived_ != nullptr) {
-      // What continues goes before what is new, or a flood of new calls would starve the running ones.
+    // What continues goes before what is new, or a flood of new calls would starve the running
+    // ones; but handlers that continue each other for ever must not keep every new call out either.
+    const bool turn_of_the_new = done % calls_per_new == calls_per_new - 1 && may_start();
+    if (arrived_ != nullptr && !turn_of_the_new) {
       take_first(arrived_)->run();
       now = runner_.now();
     } else if (may_start()) {
@@ -156,12 +163,11 @@ void activation::accept(call_batch& arrived) noexcept {
   const std::size_t room = definition_->queue_limit - std::min(definition_->queue_limit, queued);
   if (arrived.left() > room) {
     counters_.busy.fetch_add(arrived.left() - room, std::memory_order_relaxed);
-    arrived.refuse_newest(
-        room,
-        error(errc::busy,
-              "the queue of '" + topic_ + "' is full (" +
-                  std::to_string(definition_->queue_limit) + " calls)")
-            .with_retry_after(std::chrono::milliseconds(50)));
+    arrived.refuse_newest(room,
+                          error(errc::busy,
+                                "the queue of '" + topic_ + "' is full (" +
+                                    std::to_string(definition_->queue_limit) + " calls)")
+                              .with_retry_after(std::chrono::milliseconds(50)));
   }
   if (arrived.left() == 0) {
     delete &arrived;
