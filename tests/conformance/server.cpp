@@ -1,5 +1,5 @@
-// The other process of the suites here and in tests/faults. `serve EXECUTOR NAME MAX_BODY [LISTEN [IN_FLIGHT [BACKLOG]]]` hosts the
-// probes and obeys lines; `hang EXECUTOR ADDRESS CALLS` makes calls that stay open, says so, and waits to be killed.
+// The other process of the suites here and in tests/faults. `serve EXECUTOR NAME MAX_BODY [LISTEN [IN_FLIGHT [BACKLOG
+// [HEARTBEAT_MS]]]]` hosts the probes and obeys lines; `hang EXECUTOR ADDRESS CALLS` makes calls that stay open, says so, and waits to be killed.
 
 #include <mailroom/tests/conformance/host.hpp>
 
@@ -24,6 +24,8 @@ int serve(const std::vector<std::string>& words) {
   if (words.size() > 6) {
     with.backlog_per_peer = std::stoul(words[6]);
   }
+  // Calm by default: a machine that is busy with others is no fault of a peer.
+  with.heartbeat = std::chrono::milliseconds(words.size() > 7 ? std::stol(words[7]) : 10'000);
   probe_host host(std::move(with));
   for (std::string line; std::getline(std::cin, line);) {
     std::cout << host.obey(line) << std::endl;

@@ -14,14 +14,22 @@ namespace {
 // A live server, a caller that goes on calling it, and the two ports to be shouted at.
 class victim {
  public:
-  victim() : caller(server.address), talker(raw, server.address), begun_(clock::now()) {}
+  victim()
+      : caller(server.address),
+        talker(raw, server.address),
+        begun_(clock::now()),
+        alive_([this](const std::stop_token& stop) {
+          while (!stop.stop_requested()) {
+            talker.ping();
+            std::this_thread::sleep_for(200ms);
+          }
+        }) {}
 
   std::vector<std::string> ports() const { return {server.address, talker.data_address()}; }
 
   void check_serves() {
     const auto got = caller.probes().call<said>("plain", "still here");
     BOOST_REQUIRE_MESSAGE(got, why(got));
-    talker.ping();
   }
 
   // At most one line for each of `connections`, and ten a second (and a line that counts the rest).
@@ -34,13 +42,14 @@ class victim {
     BOOST_TEST_MESSAGE(lines << " lines for " << connections << " connections in " << seconds << " s");
   }
 
-  other_process server;
+  other_process server{{.heartbeat = 10s}};
   caller_node caller;
   raw_context raw;
-  raw_session talker;
+  raw_session talker;  // Its thread is `alive_`.
 
  private:
   time_point begun_;
+  std::jthread alive_;
 };
 
 // Waits until all of it has been sent: a context ends when its sockets have.
@@ -60,9 +69,7 @@ class shouter {
       peer.send(first);
     }
     peer.send(frame);
-    if (++links_ % 100 == 0) {
-      at_.talker.ping();
-    }
+    ++links_;
   }
   std::size_t links() const noexcept { return links_; }
 

@@ -34,7 +34,7 @@ BOOST_AUTO_TEST_CASE(costs_next_to_nothing_when_loop_bound) { check_idle("loop-b
 
 BOOST_AUTO_TEST_CASE(makes_no_thread_for_a_call_or_an_endpoint) {
   for (const auto* executor : {"cooperative", "work-stealing", "loop-bound"}) {
-    other_process server({.executor = executor});
+    other_process server({.executor = executor, .heartbeat = 10s});
     caller_node caller(server.address);
     const auto probes = caller.probes();
     BOOST_TEST(probes.call<said>("suspending", "x").has_value());
@@ -52,7 +52,7 @@ BOOST_AUTO_TEST_CASE(makes_no_thread_for_a_call_or_an_endpoint) {
 }
 
 BOOST_AUTO_TEST_CASE(lets_two_endpoints_burn_two_cores_when_work_stealing) {
-  other_process server({.executor = "work-stealing"});
+  other_process server({.executor = "work-stealing", .heartbeat = 10s});
   caller_node caller(server.address);
   bool parallel = false;
   for (int attempt = 0; attempt < 3 && !parallel; ++attempt) {

@@ -25,7 +25,7 @@ double slope(const char* what, process& of, Grow grow_to) {
 }
 
 double slope_of_calls(const char* what, const std::string& method) {
-  other_process server({.in_flight = 200'000});
+  other_process server({.in_flight = 200'000, .heartbeat = 10s});
   caller_node caller(server.address);
   const auto probes = caller.probes().prepare({.timeout = 10min});
   std::vector<std::future<result<said>>> out;

@@ -26,6 +26,8 @@ raw_peer::raw_peer(const raw_context& in, const std::string& address, int unread
   const int linger = 2000;
   ::zmq_setsockopt(socket_, ZMQ_LINGER, &linger, sizeof linger);
   ::zmq_setsockopt(socket_, ZMQ_RCVHWM, &unread, sizeof unread);
+  const int never = -1;  // A second connection would be another peer.
+  ::zmq_setsockopt(socket_, ZMQ_RECONNECT_IVL, &never, sizeof never);
   const int any_number = 0;
   ::zmq_setsockopt(socket_, ZMQ_SNDHWM, &any_number, sizeof any_number);
   if (::zmq_connect(socket_, address.c_str()) != 0) {
@@ -113,7 +115,8 @@ std::vector<vector_frame> read_vectors(const std::string& path) {
     if (line.starts_with("vector: ")) {
       name = line.substr(8);
     } else if (line.starts_with("hex:")) {
-      const std::string digits = line.substr(line.find_first_not_of(' ', 4));
+      const auto begin = line.find_first_not_of(' ', 4);
+      const std::string digits = begin == std::string::npos ? std::string() : line.substr(begin);
       octets frame;
       for (std::size_t i = 0; i + 1 < digits.size(); i += 2) {
         unsigned value = 0;

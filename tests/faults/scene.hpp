@@ -23,12 +23,14 @@ class other_process {
     std::string listen = "tcp://127.0.0.1:0";
     std::uint32_t in_flight = 65'536;
     std::size_t backlog = std::size_t{64} << 20U;
+    std::chrono::milliseconds heartbeat{1000};
   };
 
   other_process() : other_process(options{}) {}
   explicit other_process(const options& with)
       : running({MAILROOM_CONFORMANCE_SERVER, "serve", with.executor, "server", std::to_string(32U << 20U),
-                 with.listen, std::to_string(with.in_flight), std::to_string(with.backlog)}) {
+                 with.listen, std::to_string(with.in_flight), std::to_string(with.backlog),
+                 std::to_string(with.heartbeat.count())}) {
     address = obey("start");
     BOOST_REQUIRE_MESSAGE(address.starts_with("tcp://"), address << running.errors());
   }
