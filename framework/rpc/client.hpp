@@ -119,6 +119,11 @@ class client {
 
   /// Asks; the answer is awaited in a coroutine: `co_await stock.async_call<int>("reserve", "bolt",
   /// 3)`. The call is out when this returns, so several may be awaited together (`gather`).
+  ///
+  /// With g++ 12, do not write a braced temporary that holds text inside a `co_await` expression,
+  /// as in `co_await ctx.client({.topic = "x"}).async_call<…>(…)`: it moves such temporaries into
+  /// the coroutine's frame byte by byte. Name the client first. (`prepare({.timeout = 2s})` is
+  /// fine.)
   template <class T, class... Args>
   call_operation<T> async_call(std::string_view method, const Args&... arguments) const {
     auto sent = send(method, arguments...);

@@ -33,7 +33,7 @@ outbound_session* connector::pick(const pending_call& call) noexcept {
 
 bool connector::refused(outbound_session& to, pending_call& call) {
   const char* why = nullptr;
-  if (to.in_flight() >= to.info().in_flight) {
+  if (call.how == pending_call::kind::call && to.in_flight() >= to.info().in_flight) {
     why = "too many unanswered calls to ";
   } else if (to.backlog() > limits_.backlog) {
     why = "too many bytes wait for ";

@@ -40,7 +40,7 @@ class control_server::session final : public link_observer {
     heard_ = server_.host_.now();
     if (const auto good = read(received); !good) {
       const std::string peer(link_->peer_address());
-      log::warn_limited(peer,
+      log::warn_limited(link_->peer_host(),
                         "link_closed",
                         {{"peer", peer}, {"plane", "control"}, {"reason", good.error().message()}});
       end(greeted_ ? false : true);

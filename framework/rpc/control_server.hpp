@@ -14,8 +14,8 @@
 
 namespace mailroom::rpc {
 
-/// The published address of a node: answers hello, heartbeats and what operators ask. Lives on the control thread, which runs
-/// no handlers, so it answers while every executor is stuck.
+/// The published address of a node: answers hello, heartbeats and what operators ask. Lives on the
+/// control thread, which runs no handlers, so it answers while every executor is stuck.
 class control_server final : public acceptor {
  public:
   /// Answers one verb: a MessagePack value. Called on the control thread; must not block.
@@ -40,7 +40,9 @@ class control_server final : public acceptor {
 
   link_observer* on_accept(link& opened) noexcept override;
 
-  void add_verb(std::string name, verb how) { verbs_.insert_or_assign(std::move(name), std::move(how)); }
+  void add_verb(std::string name, verb how) {
+    verbs_.insert_or_assign(std::move(name), std::move(how));
+  }
 
   /// Where data links go, by the scheme that the peer came over: one address for each loop.
   void set_data(std::vector<std::string> addresses) { data_ = std::move(addresses); }

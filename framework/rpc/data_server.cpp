@@ -95,7 +95,7 @@ class inbound_session final : public link_observer, private executors::timer {
       return;
     }
     server_.counters_.cut_off.fetch_add(1, std::memory_order_relaxed);
-    log::warn_limited(link_->peer_address(),
+    log::warn_limited(link_->peer_host(),
                       "peer_cut_off",
                       {{"peer", link_->peer_address()},
                        {"node", from_->name()},
@@ -285,7 +285,8 @@ class inbound_session final : public link_observer, private executors::timer {
   void reject(std::string_view why) noexcept {
     server_.counters_.garbage.fetch_add(1, std::memory_order_relaxed);
     const std::string peer(link_->peer_address());
-    log::warn_limited(peer, "link_closed", {{"peer", peer}, {"plane", "data"}, {"reason", why}});
+    log::warn_limited(
+        link_->peer_host(), "link_closed", {{"peer", peer}, {"plane", "data"}, {"reason", why}});
     close(false);
     server_.gone(*this);
   }

@@ -176,7 +176,8 @@ result<void> running_node::open_ports() {
   std::string data = options_.listen;
   if (scheme == "tcp") {
     if (data.rfind(':') == scheme.size()) {
-      return error(errc::invalid_value, "cannot listen on '" + options_.listen + "': write tcp://HOST:PORT");
+      return error(errc::invalid_value,
+                   "cannot listen on '" + options_.listen + "': write tcp://HOST:PORT");
     }
     data = data.substr(0, data.rfind(':')) + ":0";
   } else {

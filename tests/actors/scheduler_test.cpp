@@ -1,5 +1,6 @@
 #define BOOST_TEST_MODULE actors_scheduler
 #include <mailroom/actors/scheduler.hpp>
+
 #include <mailroom/framework/executors/event_loop.hpp>
 #include <mailroom/framework/executors/executor.hpp>
 
@@ -9,7 +10,6 @@
 #include <caf/actor_system_config.hpp>
 #include <caf/event_based_actor.hpp>
 #include <caf/scoped_actor.hpp>
-
 #include <pthread.h>
 
 #include <array>
@@ -46,9 +46,10 @@ class house {
     executor_ = executors::make_executor(policy, std::move(with)).value();
     loop_.start();
     executor_->start();
-    config_.module_factories.emplace_back([this](caf::actor_system& of) -> caf::actor_system::module* {
-      return current_ = new actors::scheduler(of, *executor_);
-    });
+    config_.module_factories.emplace_back(
+        [this](caf::actor_system& of) -> caf::actor_system::module* {
+          return current_ = new actors::scheduler(of, *executor_);
+        });
     system_ = std::make_unique<caf::actor_system>(config_);
   }
   ~house() {
@@ -78,7 +79,9 @@ caf::behavior adder(caf::event_based_actor*) {
 caf::behavior asker(caf::event_based_actor* self, const caf::actor& other) {
   return {[=](int a, int b) {
             auto promise = self->make_response_promise<int>();
-            self->request(other, caf::infinite, a, b).then([=](int sum) mutable { promise.deliver(sum); });
+            self->request(other, caf::infinite, a, b).then([=](int sum) mutable {
+              promise.deliver(sum);
+            });
             return promise;
           },
           [](where) { return thread_name(); }};
@@ -115,21 +118,29 @@ void check_life(const std::string& policy, const std::set<std::string>& threads)
     self->request(asks, seconds, 40, 2).receive([](int sum) { BOOST_TEST(sum == 42); }, fail);
     for (const auto& each : {sums, asks}) {
       self->request(each, seconds, where::value)
-          .receive([&](const std::string& name) { BOOST_TEST(threads.contains(name), policy << " ran it on " << name); },
-                   fail);
+          .receive(
+              [&](const std::string& name) {
+                BOOST_TEST(threads.contains(name), policy << " ran it on " << name);
+              },
+              fail);
     }
 
     self->spawn(ticking, caf::actor_cast<caf::actor>(self));
-    self->receive([&](const std::string& name) { BOOST_TEST(threads.contains(name), policy << " ran it on " << name); },
-                  caf::after(seconds) >> [] { BOOST_FAIL("no tick"); });
+    self->receive(
+        [&](const std::string& name) {
+          BOOST_TEST(threads.contains(name), policy << " ran it on " << name);
+        },
+        caf::after(seconds) >> [] { BOOST_FAIL("no tick"); });
 
     const auto throws = self->spawn(throwing);
-    self->request(throws, seconds, 1).receive([](int) { BOOST_FAIL("it answered"); }, [](const caf::error&) {});
+    self->request(throws, seconds, 1)
+        .receive([](int) { BOOST_FAIL("it answered"); }, [](const caf::error&) {});
     self->wait_for(throws);
     self->request(sums, seconds, 1, 1).receive([](int sum) { BOOST_TEST(sum == 2); }, fail);
 
     const auto prints = self->spawn(printing);
-    self->request(prints, seconds, round).receive([&](int number) { BOOST_TEST(number == round); }, fail);
+    self->request(prints, seconds, round)
+        .receive([&](int number) { BOOST_TEST(number == round); }, fail);
 
     for (const auto& each : {sums, asks, prints}) {
       self->send_exit(each, caf::exit_reason::user_shutdown);
@@ -142,9 +153,15 @@ void check_life(const std::string& policy, const std::set<std::string>& threads)
 
 BOOST_AUTO_TEST_SUITE(scheduler)
 
-BOOST_AUTO_TEST_CASE(runs_plain_caf_actors_when_cooperative) { check_life("cooperative", {"mr-coop"}); }
-BOOST_AUTO_TEST_CASE(runs_plain_caf_actors_when_work_stealing) { check_life("work-stealing", {"mr-ws-0", "mr-ws-1"}); }
-BOOST_AUTO_TEST_CASE(runs_plain_caf_actors_when_loop_bound) { check_life("loop-bound", {"mr-loop-0"}); }
+BOOST_AUTO_TEST_CASE(runs_plain_caf_actors_when_cooperative) {
+  check_life("cooperative", {"mr-coop"});
+}
+BOOST_AUTO_TEST_CASE(runs_plain_caf_actors_when_work_stealing) {
+  check_life("work-stealing", {"mr-ws-0", "mr-ws-1"});
+}
+BOOST_AUTO_TEST_CASE(runs_plain_caf_actors_when_loop_bound) {
+  check_life("loop-bound", {"mr-loop-0"});
+}
 
 BOOST_AUTO_TEST_CASE(ends_with_actors_that_still_talk) {
   for (const auto* policy : {"cooperative", "work-stealing", "loop-bound"}) {

@@ -2,8 +2,10 @@
 #include <mailroom/tests/conformance/cases.hpp>
 
 // Every case once for each combination: conformance.<executor>.<transport>.<case>.
-#define MAILROOM_CASE(name) \
-  BOOST_AUTO_TEST_CASE(name) { mailroom::tests::name(here); }
+#define MAILROOM_CASE(name)      \
+  BOOST_AUTO_TEST_CASE(name) {   \
+    mailroom::tests::name(here); \
+  }
 
 BOOST_AUTO_TEST_SUITE(conformance)
 

@@ -54,7 +54,10 @@ void tells_of_what_is_no_exception(const combination& of) {
 void passes_on_a_thrown_call_error(const combination& of) {
   stage at(of);
   for (const auto* method : throwers) {
-    check_error(at.probes().call<said>(method, "call_error"), errc::denied, execution::ran_and_failed, "not for you");
+    check_error(at.probes().call<said>(method, "call_error"),
+                errc::denied,
+                execution::ran_and_failed,
+                "not for you");
   }
   check_throwers(at, 3);
 }
@@ -89,14 +92,23 @@ void does_not_start_what_has_expired(const combination& of) {
 
 void tells_an_unknown_topic(const combination& of) {
   stage at(of);
-  check_error(client(*at.caller, {.topic = "nobody"}).call<int>("add", 1, 2), errc::no_server, execution::not_run, "nobody");
-  check_error(client(*at.caller, {.exchange = "elsewhere", .topic = "probe"}).call<int>("add", 1, 2),
-              errc::no_server, execution::not_run, "elsewhere");
+  check_error(client(*at.caller, {.topic = "nobody"}).call<int>("add", 1, 2),
+              errc::no_server,
+              execution::not_run,
+              "nobody");
+  check_error(
+      client(*at.caller, {.exchange = "elsewhere", .topic = "probe"}).call<int>("add", 1, 2),
+      errc::no_server,
+      execution::not_run,
+      "elsewhere");
 }
 
 void tells_an_unknown_method(const combination& of) {
   stage at(of);
-  check_error(at.probes().call<said>("plai", "x"), errc::no_such_method, execution::not_run, "nearest: plain");
+  check_error(at.probes().call<said>("plai", "x"),
+              errc::no_such_method,
+              execution::not_run,
+              "nearest: plain");
   check_error(at.probes().call<said>("_plain", "x"), errc::no_such_method, execution::not_run);
   check_error(at.probes().call<said>("", "x"), errc::no_such_method, execution::not_run);
 }
@@ -104,27 +116,35 @@ void tells_an_unknown_method(const combination& of) {
 void tells_an_unknown_namespace(const combination& of) {
   stage at(of);
   check_error(at.probes().prepare({.name_space = "third"}).call<said>("plain", "x"),
-              errc::no_such_namespace, execution::not_run, "third");
+              errc::no_such_namespace,
+              execution::not_run,
+              "third");
 }
 
 void tells_an_unsupported_version(const combination& of) {
   stage at(of);
   for (const auto* version : {"1.5", "2.0", "0.4"}) {
     check_error(at.probes().prepare({.version = version}).call<said>("plain", "x"),
-                errc::unsupported_version, execution::not_run, version);
+                errc::unsupported_version,
+                execution::not_run,
+                version);
   }
   for (const auto* version : {"", "1.0", "1.4"}) {
     BOOST_TEST(at.probes().prepare({.version = version}).call<said>("plain", "x").has_value());
   }
-  check_error(at.probes().prepare({.version = "newest"}).call<said>("plain", "x"), errc::invalid_target, execution::not_run);
+  check_error(at.probes().prepare({.version = "newest"}).call<said>("plain", "x"),
+              errc::invalid_target,
+              execution::not_run);
 }
 
 void tells_wrong_arguments(const combination& of) {
   stage at(of);
-  check_error(at.probes().call<int>("add", 1), errc::invalid_arguments, execution::not_run, "probe.add");
+  check_error(
+      at.probes().call<int>("add", 1), errc::invalid_arguments, execution::not_run, "probe.add");
   check_error(at.probes().call<int>("add", 1, 2, 3), errc::invalid_arguments, execution::not_run);
   check_error(at.probes().call<int>("add", 1, "two"), errc::invalid_arguments, execution::not_run);
-  check_error(at.probes().call<int>("add", 1, 5'000'000'000), errc::invalid_arguments, execution::not_run);
+  check_error(
+      at.probes().call<int>("add", 1, 5'000'000'000), errc::invalid_arguments, execution::not_run);
   check_error(at.probes().call<said>("coroutine", 1), errc::invalid_arguments, execution::not_run);
   check_error(at.probes().call<said>("suspending"), errc::invalid_arguments, execution::not_run);
   check_error(at.probes().call<int>("plain", "no int"), errc::bad_reply, execution::ran_and_failed);

@@ -8,10 +8,12 @@
 namespace mailroom::tests {
 
 /// A node that serves the probes and obeys words, in this process or at the other end of a pipe:
-/// "start" (answers its address), "stop MILLISECONDS" (whether all ended by itself: 1 or 0), "count NAME", "idle COUNT" (more endpoints). One thread at a time.
+/// "start" (answers its address), "stop MILLISECONDS" (whether all ended by itself: 1 or 0), "count
+/// NAME", "idle COUNT" (more endpoints). One thread at a time.
 class probe_host {
  public:
-  explicit probe_host(node_options with) : counts_(std::make_shared<board>()), node_(std::move(with)) {
+  explicit probe_host(node_options with)
+      : counts_(std::make_shared<board>()), node_(std::move(with)) {
     serve_probes(node_, counts_);
   }
 

@@ -13,7 +13,11 @@ void outlives_its_callers(const combination& of) {
   stage at(of);
   constexpr long calls = 100;
   if (of.across) {
-    process other({MAILROOM_CONFORMANCE_SERVER, "hang", of.executor, at.server().address, std::to_string(calls)});
+    process other({MAILROOM_CONFORMANCE_SERVER,
+                   "hang",
+                   of.executor,
+                   at.server().address,
+                   std::to_string(calls)});
     other.read_after("out");
     BOOST_REQUIRE(eventually([&] { return at.server().count("gate_reached") == calls; }));
     other.signal(SIGKILL);

@@ -21,7 +21,9 @@ namespace {
   throw std::out_of_range(what);
 }
 
-client to_myself(const context& ctx) { return ctx.client({.topic = "probe", .version = "1.0"}); }
+client to_myself(const context& ctx) {
+  return ctx.client({.topic = "probe", .version = "1.0"});
+}
 
 }  // namespace
 
@@ -63,8 +65,8 @@ std::vector<std::string> probe::pause_on_fiber(context& ctx) {
 task<std::vector<std::string>> probe::descend(context& ctx, int levels) {
   std::vector<std::string> threads{thread_name()};
   if (levels > 1) {
-    const auto below =
-        co_await to_myself(ctx).async_call<std::vector<std::string>>("descend_on_fiber", levels - 1);
+    const auto below = co_await to_myself(ctx).async_call<std::vector<std::string>>(
+        "descend_on_fiber", levels - 1);
     threads.insert(threads.end(), below.value().begin(), below.value().end());
   }
   co_return threads;

@@ -42,7 +42,9 @@ struct said {
 /// Coroutines and fibers of one actor that wait for each other.
 class waiting_room {
  public:
-  std::shared_ptr<async::event> enter() { return waiting_.emplace_back(std::make_shared<async::event>()); }
+  std::shared_ptr<async::event> enter() {
+    return waiting_.emplace_back(std::make_shared<async::event>());
+  }
   std::size_t size() const noexcept { return waiting_.size(); }
   void open() {
     for (const auto& each : std::exchange(waiting_, {})) {

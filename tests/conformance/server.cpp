@@ -1,5 +1,6 @@
-// The other process of the suites here and in tests/faults. `serve EXECUTOR NAME MAX_BODY [LISTEN [IN_FLIGHT [BACKLOG
-// [HEARTBEAT_MS]]]]` hosts the probes and obeys lines; `hang EXECUTOR ADDRESS CALLS` makes calls that stay open, says so, and waits to be killed.
+// The other process of the suites here and in tests/faults. `serve EXECUTOR NAME MAX_BODY [LISTEN
+// [IN_FLIGHT [BACKLOG [HEARTBEAT_MS]]]]` hosts the probes and obeys lines; `hang EXECUTOR ADDRESS
+// CALLS` makes calls that stay open, says so, and waits to be killed.
 
 #include <mailroom/tests/conformance/host.hpp>
 

@@ -1,7 +1,7 @@
 #include <mailroom/tests/conformance/stage.hpp>
+#include <mailroom/tests/support/process.hpp>
 
 #include <mailroom/framework/observability/log.hpp>
-#include <mailroom/tests/support/process.hpp>
 
 #include <algorithm>
 #include <atomic>
@@ -42,7 +42,9 @@ std::string unused_name() {
 
 }  // namespace
 
-std::unique_ptr<probe_server> start_server(const combination& of, const std::string& name, std::size_t max_body) {
+std::unique_ptr<probe_server> start_server(const combination& of,
+                                           const std::string& name,
+                                           std::size_t max_body) {
   std::unique_ptr<probe_server> made;
   if (of.across) {
     made = std::make_unique<server_across>(std::vector<std::string>{
@@ -84,23 +86,27 @@ void stage::call_anew() {
   for (const auto& each : servers) {
     addresses.push_back(each->address);
   }
-  caller = std::make_unique<node>(
-      node_options{.name = "caller", .connect = addresses, .executor = playing.executor, .workers = 2});
+  caller = std::make_unique<node>(node_options{
+      .name = "caller", .connect = addresses, .executor = playing.executor, .workers = 2});
   const auto started = caller->start();
   BOOST_REQUIRE_MESSAGE(started, why(started));
 }
 
-void stage::run(std::function<task<void>(context&)> body) { caller->run("case", std::move(body)).get(); }
+void stage::run(std::function<task<void>(context&)> body) {
+  caller->run("case", std::move(body)).get();
+}
 
 bool stage::is_handler_thread(const std::string& name) const {
   if (playing.executor == "cooperative") {
     return name == "mr-coop";
   }
-  return playing.executor == "work-stealing" ? name == "mr-ws-0" || name == "mr-ws-1" : name == "mr-loop-0";
+  return playing.executor == "work-stealing" ? name == "mr-ws-0" || name == "mr-ws-1"
+                                             : name == "mr-loop-0";
 }
 
 void stage::check_thread(const said& answer) const {
-  BOOST_TEST(is_handler_thread(answer.thread), playing.executor << " handler ran on " << answer.thread);
+  BOOST_TEST(is_handler_thread(answer.thread),
+             playing.executor << " handler ran on " << answer.thread);
 }
 
 void stage::check_threads(const std::vector<std::string>& names) const {

@@ -34,7 +34,8 @@ class probe_server {
   std::string address;
 };
 
-/// What a case plays on: a started server and a caller that is connected to it, both on the executor under test.
+/// What a case plays on: a started server and a caller that is connected to it, both on the
+/// executor under test.
 class stage {
  public:
   struct options {
@@ -69,7 +70,9 @@ class stage {
 };
 
 /// Another server of the same kind, started.
-std::unique_ptr<probe_server> start_server(const combination& of, const std::string& name, std::size_t max_body);
+std::unique_ptr<probe_server> start_server(const combination& of,
+                                           const std::string& name,
+                                           std::size_t max_body);
 
 /// Looks until it holds; false after half a minute.
 bool eventually(const std::function<bool()>& holds);

@@ -23,7 +23,8 @@ void check_assembly(const combination& of, const std::string& method, std::size_
   }
   // In the order of sending: when this is answered, all before it wait.
   BOOST_TEST(at.probes().call<std::size_t>("threads").value() == threads_before);
-  BOOST_TEST(static_cast<int>(out.front().wait_for(0s)) == static_cast<int>(std::future_status::timeout));
+  BOOST_TEST(static_cast<int>(out.front().wait_for(0s)) ==
+             static_cast<int>(std::future_status::timeout));
   out.push_back(probes.future_call<said>(method, total));
   std::size_t right = 0;
   for (auto& each : out) {
@@ -96,9 +97,13 @@ void keeps_a_thousand_fibers_waiting_at_one_moment(const combination& of) {
   check_assembly(of, "assemble_on_fiber", 1'000);
 }
 
-void refuses_to_block_in_a_plain_handler(const combination& of) { check_would_block(of, "calls_in_plain"); }
+void refuses_to_block_in_a_plain_handler(const combination& of) {
+  check_would_block(of, "calls_in_plain");
+}
 
-void refuses_to_block_in_a_coroutine(const combination& of) { check_would_block(of, "calls_in_coroutine"); }
+void refuses_to_block_in_a_coroutine(const combination& of) {
+  check_would_block(of, "calls_in_coroutine");
+}
 
 void runs_one_call_at_a_time_when_exclusive(const combination& of) {
   stage at(of);

@@ -81,7 +81,8 @@ void fanout_reaches_every_server(const combination& of) {
     BOOST_TEST(eventually([&] { return at.server(i).count("noted") == 100; }));
   }
   for (const auto* name : {"first", "second"}) {
-    BOOST_TEST((at.probes().prepare({.server = name}).call<std::vector<int>>("noted").value() == up_to(100)));
+    BOOST_TEST((at.probes().prepare({.server = name}).call<std::vector<int>>("noted").value() ==
+                up_to(100)));
   }
   BOOST_TEST(client(*at.caller, {.topic = "nobody"}).fanout().cast("note", 1).has_value());
   BOOST_TEST(code_of(at.probes().fanout().call<int>("add", 1, 2)) == "invalid_target");
@@ -142,7 +143,8 @@ void answers_each_of_ten_thousand_once(const combination& of) {
     const auto probes = ctx.client({.topic = "probe"});
     const auto tell = [&](const result<said>& got, const std::string& text, errc expected) {
       if (got) {
-        ++(expected == errc::ok && got->text == text && at.is_handler_thread(got->thread) ? answered : wrong);
+        ++(expected == errc::ok && got->text == text && at.is_handler_thread(got->thread) ? answered
+                                                                                          : wrong);
       } else {
         ++(got.error() == expected ? expected == errc::handler_failed ? failed : refused : wrong);
       }
@@ -159,8 +161,11 @@ void answers_each_of_ten_thousand_once(const combination& of) {
     int number = 0;
     for (const auto& got : co_await gather(std::move(out))) {
       const int kind = number % 5;
-      tell(got, std::to_string(number / 5),
-           kind < 3 ? errc::ok : kind == 3 ? errc::handler_failed : errc::no_such_method);
+      tell(got,
+           std::to_string(number / 5),
+           kind < 3    ? errc::ok
+           : kind == 3 ? errc::handler_failed
+                       : errc::no_such_method);
       ++number;
     }
   });

@@ -36,10 +36,14 @@ class victim {
   void check_log(std::size_t connections) {
     const auto text = server.running.errors();
     const auto lines = static_cast<std::size_t>(std::count(text.begin(), text.end(), '\n'));
-    const auto seconds = static_cast<std::size_t>(std::chrono::ceil<std::chrono::seconds>(clock::now() - begun_).count());
-    BOOST_TEST(lines <= connections, lines << " lines for " << connections << " connections:\n" << text.substr(0, 2000));
+    const auto seconds = static_cast<std::size_t>(
+        std::chrono::ceil<std::chrono::seconds>(clock::now() - begun_).count());
+    BOOST_TEST(lines <= connections,
+               lines << " lines for " << connections << " connections:\n"
+                     << text.substr(0, 2000));
     BOOST_TEST(lines <= 11 * (seconds + 1), lines << " lines in " << seconds << " s");
-    BOOST_TEST_MESSAGE(lines << " lines for " << connections << " connections in " << seconds << " s");
+    BOOST_TEST_MESSAGE(lines << " lines for " << connections << " connections in " << seconds
+                             << " s");
   }
 
   other_process server{{.heartbeat = 10s}};
@@ -59,7 +63,8 @@ class shouter {
 
   // On a link of its own, past what makes the server listen.
   void shout(std::span<const std::byte> frame, wire::plane plane) {
-    raw_peer peer(context_, plane == wire::plane::data ? at_.talker.data_address() : at_.server.address);
+    raw_peer peer(context_,
+                  plane == wire::plane::data ? at_.talker.data_address() : at_.server.address);
     if (plane == wire::plane::data) {
       auto first = at_.talker.attach();
       peer.send(first);
@@ -121,10 +126,11 @@ BOOST_AUTO_TEST_CASE(survives_http) {
 BOOST_AUTO_TEST_CASE(survives_old_zmtp_peers) {
   using namespace std::string_literals;
   const std::string signature = "\xff\0\0\0\0\0\0\0\1\x7f"s;
-  check_words({"\1\0"s + "\6\0hello"s,                      // ZMTP 1.0: an anonymous peer, a message.
-               signature + "\1\5\0\0"s + "\0\5hello"s,      // 2.0: revision 1, DEALER.
-               signature + "\3\0NULL"s + std::string(48, '\0') + "\4\x26\5READY"s,  // 3.0, cut short.
-               signature + "\x7f\0PLAIN"s + std::string(47, '\xff')});              // A revision that never was.
+  check_words(
+      {"\1\0"s + "\6\0hello"s,                  // ZMTP 1.0: an anonymous peer, a message.
+       signature + "\1\5\0\0"s + "\0\5hello"s,  // 2.0: revision 1, DEALER.
+       signature + "\3\0NULL"s + std::string(48, '\0') + "\4\x26\5READY"s,  // 3.0, cut short.
+       signature + "\x7f\0PLAIN"s + std::string(47, '\xff')});  // A revision that never was.
 }
 
 BOOST_AUTO_TEST_CASE(survives_random_frames) {

@@ -28,9 +28,15 @@ duration machine_idle() {
 BOOST_AUTO_TEST_SUITE(faults)
 BOOST_AUTO_TEST_SUITE(idle)
 
-BOOST_AUTO_TEST_CASE(costs_next_to_nothing_when_cooperative) { check_idle("cooperative", 5s); }
-BOOST_AUTO_TEST_CASE(costs_next_to_nothing_when_work_stealing) { check_idle("work-stealing", 5s); }
-BOOST_AUTO_TEST_CASE(costs_next_to_nothing_when_loop_bound) { check_idle("loop-bound", 5s); }
+BOOST_AUTO_TEST_CASE(costs_next_to_nothing_when_cooperative) {
+  check_idle("cooperative", 5s);
+}
+BOOST_AUTO_TEST_CASE(costs_next_to_nothing_when_work_stealing) {
+  check_idle("work-stealing", 5s);
+}
+BOOST_AUTO_TEST_CASE(costs_next_to_nothing_when_loop_bound) {
+  check_idle("loop-bound", 5s);
+}
 
 BOOST_AUTO_TEST_CASE(makes_no_thread_for_a_call_or_an_endpoint) {
   for (const auto* executor : {"cooperative", "work-stealing", "loop-bound"}) {
@@ -62,14 +68,16 @@ BOOST_AUTO_TEST_CASE(lets_two_endpoints_burn_two_cores_when_work_stealing) {
     auto right = caller.of("right").future_call<said>("burn", 1000);
     BOOST_TEST(eventually([&] { return server.count("burning") == 2 * (attempt + 1); }));
     // Neither has ended, or there was one after the other.
-    BOOST_TEST((left.wait_for(0s) == std::future_status::timeout && right.wait_for(0s) == std::future_status::timeout));
+    BOOST_TEST((left.wait_for(0s) == std::future_status::timeout &&
+                right.wait_for(0s) == std::future_status::timeout));
     const auto on_left = left.get().value().thread;
     const auto on_right = right.get().value().thread;
     const duration took = clock::now() - begun;
     const duration idle = machine_idle() - idle_before;
     BOOST_TEST(on_left != on_right);
     // Slower only if the machine was busy with others: then no processor had nothing to do.
-    BOOST_TEST_MESSAGE("two seconds of work took " << took.count() / 1'000'000 << " ms, processors idle for "
+    BOOST_TEST_MESSAGE("two seconds of work took " << took.count() / 1'000'000
+                                                   << " ms, processors idle for "
                                                    << idle.count() / 1'000'000 << " ms");
     parallel = took < 1600ms || (std::thread::hardware_concurrency() >= 2 && idle < took / 4);
   }

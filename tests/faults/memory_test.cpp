@@ -34,8 +34,9 @@ double slope_of_calls(const char* what, const std::string& method) {
       for (int i = 0; i < 2000; ++i) {
         out.push_back(probes.future_call<said>(method));
       }
-      BOOST_REQUIRE(eventually([&] { return server.count("gate_reached") == static_cast<long>(out.size()); },
-                               std::chrono::seconds(120)));
+      BOOST_REQUIRE(
+          eventually([&] { return server.count("gate_reached") == static_cast<long>(out.size()); },
+                     std::chrono::seconds(120)));
     }
   });
   server.running.signal(SIGKILL);

@@ -16,7 +16,8 @@ namespace {
 
 constexpr int many = 1000;
 
-std::vector<std::future<result<said>>> call_and_reach_gate(other_process& server, caller_node& caller) {
+std::vector<std::future<result<said>>> call_and_reach_gate(other_process& server,
+                                                           caller_node& caller) {
   std::vector<std::future<result<said>>> out;
   const auto probes = caller.probes().prepare({.timeout = 60s});
   for (int i = 0; i < many; ++i) {
@@ -37,7 +38,9 @@ duration all_lost(std::vector<std::future<result<said>>>& out, time_point since)
   return clock::now() - since;
 }
 
-std::size_t private_mebibytes(const process& of) { return of.figures().private_bytes >> 20U; }
+std::size_t private_mebibytes(const process& of) {
+  return of.figures().private_bytes >> 20U;
+}
 
 }  // namespace
 
@@ -69,7 +72,10 @@ BOOST_AUTO_TEST_CASE(ends_all_calls_of_a_peer_that_was_stopped) {
     took = std::min(took, all_lost(out, since));
     server.running.signal(SIGCONT);
     // It was only stopped: the caller finds it again.
-    BOOST_TEST(caller.probes().prepare({.timeout = 30s, .wait_for_ready = true}).call<said>("plain", "x").has_value());
+    BOOST_TEST(caller.probes()
+                   .prepare({.timeout = 30s, .wait_for_ready = true})
+                   .call<said>("plain", "x")
+                   .has_value());
   }
   BOOST_TEST_MESSAGE("1000 calls ended after " << took.count() / 1'000'000 << " ms");
   BOOST_TEST((took <= 3200ms));
@@ -86,7 +92,9 @@ BOOST_AUTO_TEST_CASE(finds_a_server_again_that_was_started_anew) {
     BOOST_TEST(eventually([&] { return !caller.probes().call<said>("plain", "x"); }));
     server = std::make_unique<other_process>(other_process::options{.listen = address});
     BOOST_TEST(server->address == address);
-    const auto got = caller.probes().prepare({.timeout = 20s, .wait_for_ready = true}).call<said>("plain", "again");
+    const auto got = caller.probes()
+                         .prepare({.timeout = 20s, .wait_for_ready = true})
+                         .call<said>("plain", "again");
     BOOST_REQUIRE_MESSAGE(got, why(got));
     BOOST_TEST(got->text == "again");
     BOOST_TEST(server->count("plain") == 1);  // A server that has just begun: nothing came twice.
@@ -126,7 +134,8 @@ BOOST_AUTO_TEST_CASE(bounds_what_a_peer_that_does_not_read_can_hold) {
       const auto got = watcher.probes().call<said>("plain", "x");
       BOOST_REQUIRE_MESSAGE(got, why(got));
     }
-    BOOST_TEST_MESSAGE(executor << ": from " << before << " to at most " << most << " MiB, bound of a peer " << (bound >> 20U));
+    BOOST_TEST_MESSAGE(executor << ": from " << before << " to at most " << most
+                                << " MiB, bound of a peer " << (bound >> 20U));
     // The network's own buffers and one frame come on top of the bound.
     BOOST_TEST(most <= before + (bound >> 20U) + 48, executor);
     BOOST_TEST(server.count("made") > 0);

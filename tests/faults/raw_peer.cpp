@@ -16,7 +16,9 @@
 namespace mailroom::tests {
 
 raw_context::raw_context() : context_(::zmq_ctx_new()) {}
-raw_context::~raw_context() { ::zmq_ctx_term(context_); }
+raw_context::~raw_context() {
+  ::zmq_ctx_term(context_);
+}
 
 raw_peer::raw_peer(const raw_context& in, const std::string& address, int unread) {
   // Sockets that were closed go when what they sent has left: until then there may be too many.
@@ -34,10 +36,16 @@ raw_peer::raw_peer(const raw_context& in, const std::string& address, int unread
     throw std::runtime_error("cannot connect to " + address);
   }
 }
-raw_peer::~raw_peer() { ::zmq_close(socket_); }
+raw_peer::~raw_peer() {
+  ::zmq_close(socket_);
+}
 
-void raw_peer::send(std::span<const std::byte> frame) { ::zmq_send(socket_, frame.data(), frame.size(), ZMQ_DONTWAIT); }
-void raw_peer::send(wire::batch& messages) { send(messages.take().bytes()); }
+void raw_peer::send(std::span<const std::byte> frame) {
+  ::zmq_send(socket_, frame.data(), frame.size(), ZMQ_DONTWAIT);
+}
+void raw_peer::send(wire::batch& messages) {
+  send(messages.take().bytes());
+}
 
 std::optional<octets> raw_peer::receive(int milliseconds) {
   ::zmq_setsockopt(socket_, ZMQ_RCVTIMEO, &milliseconds, sizeof milliseconds);
@@ -52,7 +60,8 @@ std::optional<octets> raw_peer::receive(int milliseconds) {
   return received;
 }
 
-raw_session::raw_session(const raw_context& in, const std::string& address) : control_(in, address) {
+raw_session::raw_session(const raw_context& in, const std::string& address)
+    : control_(in, address) {
   wire::batch out(wire::plane::control);
   wire::hello hello;
   hello.node = "raw";
@@ -89,7 +98,8 @@ void say_over_tcp(const std::string& address, std::string_view words) {
   const int to = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
   sockaddr_in where{};
   where.sin_family = AF_INET;
-  where.sin_port = htons(static_cast<std::uint16_t>(std::stoul(address.substr(address.rfind(':') + 1))));
+  where.sin_port =
+      htons(static_cast<std::uint16_t>(std::stoul(address.substr(address.rfind(':') + 1))));
   where.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
   // Through void*: the cast that sockets have always asked for.
   const void* at = &where;

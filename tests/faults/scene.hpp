@@ -28,8 +28,14 @@ class other_process {
 
   other_process() : other_process(options{}) {}
   explicit other_process(const options& with)
-      : running({MAILROOM_CONFORMANCE_SERVER, "serve", with.executor, "server", std::to_string(32U << 20U),
-                 with.listen, std::to_string(with.in_flight), std::to_string(with.backlog),
+      : running({MAILROOM_CONFORMANCE_SERVER,
+                 "serve",
+                 with.executor,
+                 "server",
+                 std::to_string(32U << 20U),
+                 with.listen,
+                 std::to_string(with.in_flight),
+                 std::to_string(with.backlog),
                  std::to_string(with.heartbeat.count())}) {
     address = obey("start");
     BOOST_REQUIRE_MESSAGE(address.starts_with("tcp://"), address << running.errors());
@@ -37,7 +43,8 @@ class other_process {
 
   std::string obey(const std::string& line) {
     running.write_line(line);
-    return running.read_line(std::chrono::minutes(2)).value_or("nothing in time: " + running.errors());
+    return running.read_line(std::chrono::minutes(2))
+        .value_or("nothing in time: " + running.errors());
   }
   long count(const std::string& what) { return std::stol(obey("count " + what)); }
 
@@ -63,7 +70,8 @@ class caller_node {
   node here;
 };
 
-inline bool eventually(const std::function<bool()>& holds, std::chrono::seconds within = std::chrono::seconds(30)) {
+inline bool eventually(const std::function<bool()>& holds,
+                       std::chrono::seconds within = std::chrono::seconds(30)) {
   const auto give_up = clock::now() + within;
   while (!holds()) {
     if (clock::now() > give_up) {

@@ -72,7 +72,8 @@ process::~process() {
     wait();
   }
   if (std::getenv("MAILROOM_TEST_SHOW_ERRORS") != nullptr) {
-    std::fprintf(stderr, "-- standard error of process %d:\n%s", static_cast<int>(pid_), errors().c_str());
+    std::fprintf(
+        stderr, "-- standard error of process %d:\n%s", static_cast<int>(pid_), errors().c_str());
   }
   close_input();
   ::close(out_);
@@ -130,7 +131,9 @@ void process::close_input() {
   }
 }
 
-void process::signal(int number) const { ::kill(pid_, number); }
+void process::signal(int number) const {
+  ::kill(pid_, number);
+}
 
 std::optional<int> process::wait(std::chrono::milliseconds within) {
   const auto end = steady::now() + within;
@@ -148,7 +151,9 @@ std::optional<int> process::wait(std::chrono::milliseconds within) {
   return ended_;
 }
 
-process_figures process::figures() const { return figures_of(pid_); }
+process_figures process::figures() const {
+  return figures_of(pid_);
+}
 
 std::string process::errors() const {
   std::string all;

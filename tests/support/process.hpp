@@ -17,8 +17,8 @@ struct process_figures {
   std::size_t threads = 0;
 };
 
-/// A program that the test started: its standard input and output are pipes, its standard error is a file. It is killed when
-/// this goes, and when the test dies. One thread at a time.
+/// A program that the test started: its standard input and output are pipes, its standard error is
+/// a file. It is killed when this goes, and when the test dies. One thread at a time.
 class process {
  public:
   explicit process(const std::vector<std::string>& command);
@@ -26,10 +26,13 @@ class process {
   process(const process&) = delete;
   process& operator=(const process&) = delete;
 
-  /// The next line of its output without the line's end; nothing at its end, or if none came in time.
+  /// The next line of its output without the line's end; nothing at its end, or if none came in
+  /// time.
   std::optional<std::string> read_line(std::chrono::milliseconds within = std::chrono::seconds(30));
-  /// The rest of the next line that begins with `beginning`; lines before it are skipped. Throws if it does not come in time.
-  std::string read_after(const std::string& beginning, std::chrono::milliseconds within = std::chrono::seconds(30));
+  /// The rest of the next line that begins with `beginning`; lines before it are skipped. Throws if
+  /// it does not come in time.
+  std::string read_after(const std::string& beginning,
+                         std::chrono::milliseconds within = std::chrono::seconds(30));
   void write_line(const std::string& line);
   void close_input();
 

@@ -271,12 +271,9 @@ class scene {
   }
 
   ~scene() {
-    close_port();
-    if (far_loop_) {
-      far_loop_->call([this] { far_.reset(); });
-    }
+    far_loop().call([this] { far_.reset(); });
     near_loop_.call([this] {
-      far_.reset();
+      port_.reset();
       near_.reset();
     });
   }
@@ -291,6 +288,9 @@ class scene {
   void close_port() {
     near_loop_.call([this] { port_.reset(); });
   }
+
+  /// One that lives as long as the links that it observes.
+  recorder& make_recorder() { return recorders_.emplace_back(); }
 
   /// A dialled link, open or not yet.
   rpc::link& dial(recorder& who) { return dial(who, address_); }
@@ -334,6 +334,7 @@ class scene {
     BOOST_REQUIRE(port_ != nullptr);
   }
 
+  std::deque<recorder> recorders_;
   running_loop near_loop_{"near"};
   std::unique_ptr<running_loop> far_loop_;
   std::unique_ptr<rpc::transport> near_;

@@ -1,15 +1,17 @@
 #include <mailroom/tools/mailroom/table.hpp>
 
 #include <algorithm>
-#include <cctype>
 #include <cstddef>
 
 namespace mailroom::cli {
 namespace {
 
+/// A number by itself or with a short unit: "17", "0.5", "3 us", "-".
 bool is_number(const std::string& cell) {
-  return !cell.empty() && (std::isdigit(static_cast<unsigned char>(cell.front())) != 0 ||
-                           cell == "-" || cell.front() == '+');
+  constexpr std::size_t longest_unit = 3;
+  const std::size_t end = cell.find_first_not_of("0123456789.");
+  return cell == "-" || (end != 0 && !cell.empty() &&
+                         (end == std::string::npos || cell.size() - end <= longest_unit));
 }
 
 }  // namespace

@@ -13,7 +13,7 @@ class table {
 
   void add(row cells) { rows_.push_back(std::move(cells)); }
 
-  /// Columns that begin with a digit or a sign are set to the right.
+  /// Columns of numbers are set to the right.
   std::string text() const;
 
  private:

@@ -16,8 +16,8 @@ namespace mailroom::transports {
 /// A link refuses frames while 8 MiB wait for its peer, and has room again below half of that.
 /// Frames sent must not be empty.
 ///
-/// Destroy it when its loops have stopped, or on the only loop that it was used with: links that it
-/// dialled end without a callback.
+/// Destroy it when its loops have stopped and before they are destroyed, or on the only loop that
+/// it was used with: links that it dialled end without a callback.
 class local_transport final : public rpc::transport {
  public:
   local_transport();

@@ -44,6 +44,7 @@ class context {
   void* handle() const noexcept { return handle_; }
   const rpc::transport::limits& bounds() const noexcept { return bounds_; }
   counters& counts() noexcept { return counts_; }
+  time_point now() const noexcept { return host_.now(); }
 
   /// 32 hex digits that no other socket has. Of its own for every socket, because a ROUTER ignores
   /// a second peer with an identity that it knows, and an old connection may be half open still.

@@ -17,38 +17,11 @@ constexpr int reported = ZMQ_EVENT_CLOSED | ZMQ_EVENT_DISCONNECTED | ZMQ_EVENT_H
 
 }  // namespace
 
-void dialled_links::add(std::shared_ptr<dialler> one) {
-  const std::lock_guard held(mutex_);
-  dialler* const key = one.get();
-  links_.emplace(key, std::move(one));
-}
-
-void dialled_links::remove(dialler& one) {
-  std::shared_ptr<dialler> removed;  // Let go outside of the lock.
-  const std::lock_guard held(mutex_);
-  const auto found = links_.find(&one);
-  if (found != links_.end()) {
-    removed = std::move(found->second);
-    links_.erase(found);
-  }
-}
-
-void dialled_links::close_all() {
-  std::unordered_map<dialler*, std::shared_ptr<dialler>> closing;
-  {
-    const std::lock_guard held(mutex_);
-    closing.swap(links_);
-  }
-  for (const auto& [key, one] : closing) {
-    one->abandon();
-  }
-}
-
 dialler::dialler(std::shared_ptr<context> in,
                  executors::event_loop& on,
                  address where,
                  rpc::link_observer& who,
-                 std::weak_ptr<dialled_links> owner)
+                 std::weak_ptr<keeper<dialler>> owner)
     : source(executors::event_loop::phase::input),
       context_(std::move(in)),
       loop_(on),
@@ -297,6 +270,22 @@ void dialler::abandon() {
   if (const auto owner = owner_.lock()) {
     owner->remove(*this);
   }
+}
+
+void dialler::finish(time_point until) {
+  const auto self = shared_from_this();
+  close(true);
+  while (state_ == state::leaving && !disconnected_ && context_->now() < until) {
+    wait_for(*socket_, monitor_->reports(), until - context_->now());
+    read_monitor();
+    received ignored;
+    while (zmq_msg_recv(ignored.raw(), socket_->handle(), ZMQ_DONTWAIT) >= 0) {
+    }
+  }
+  if (socket_) {
+    socket_->set(ZMQ_LINGER, 0);
+  }
+  abandon();
 }
 
 bool dialler::send(wire::buffer& frame) {

@@ -2,36 +2,18 @@
 
 #include <mailroom/transports/zmq/address.hpp>
 #include <mailroom/transports/zmq/backlog.hpp>
+#include <mailroom/transports/zmq/keeper.hpp>
 #include <mailroom/transports/zmq/socket.hpp>
 
 #include <mailroom/framework/rpc/transport.hpp>
 
-#include <boost/asio/generic/stream_protocol.hpp>
 #include <boost/asio/ip/tcp.hpp>
 
 #include <memory>
-#include <mutex>
 #include <string>
 #include <string_view>
-#include <unordered_map>
 
 namespace mailroom::transports::zmq {
-
-class dialler;
-
-/// The links that a transport dialled, on whichever loops.
-/// @threadsafe
-class dialled_links {
- public:
-  void add(std::shared_ptr<dialler> one);
-  void remove(dialler& one);
-  /// Closes all without a callback, after their loops stopped or on the only one.
-  void close_all();
-
- private:
-  std::mutex mutex_;
-  std::unordered_map<dialler*, std::shared_ptr<dialler>> links_;  // Guarded by mutex_.
-};
 
 /// One dialled link: a DEALER socket of its own, which never connects again by itself.
 class dialler final : public rpc::link,
@@ -42,7 +24,7 @@ class dialler final : public rpc::link,
           executors::event_loop& on,
           address where,
           rpc::link_observer& who,
-          std::weak_ptr<dialled_links> owner);
+          std::weak_ptr<keeper<dialler>> owner);
   virtual ~dialler();
 
   /// Once.
@@ -55,8 +37,9 @@ class dialler final : public rpc::link,
 
   void on_ready() noexcept override;
 
-  /// Leaves at once; what was sent before has the linger time to go.
-  void abandon();
+  /// For the end of the loop: closes without a callback and waits until what was sent has left, at
+  /// most until then.
+  void finish(time_point until);
 
  private:
   enum class state {
@@ -78,6 +61,7 @@ class dialler final : public rpc::link,
   void fail(const std::string& why);
   void end(errc code, const std::string& why);
   void leave();
+  void abandon();
   bool hand_over(zmq_msg_t& message);
 
   // Makes the link ready when its patience ends.
@@ -95,7 +79,7 @@ class dialler final : public rpc::link,
   const address address_;
   std::string peer_;
   rpc::link_observer* observer_;
-  const std::weak_ptr<dialled_links> owner_;
+  const std::weak_ptr<keeper<dialler>> owner_;
   state state_ = state::resolving;
   backlog* const backlog_;
   bool refused_ = false;  // A send, for want of room.

@@ -1,14 +1,15 @@
 #include <mailroom/transports/zmq/router.hpp>
 
-#include <sys/socket.h>
+#include <mailroom/framework/observability/log.hpp>
 
 #include <algorithm>
-#include <cassert>
 #include <cerrno>
 #include <utility>
 
 namespace mailroom::transports::zmq {
 namespace {
+
+constexpr const char* unfinished = "not finished";
 
 constexpr int reported = ZMQ_EVENT_ACCEPTED | ZMQ_EVENT_DISCONNECTED | ZMQ_EVENT_CLOSED |
                          ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL |
@@ -21,6 +22,11 @@ constexpr int longest_unbind = 100;
 // frames that it left behind may still wait (they are dropped then).
 constexpr duration longest_dying = 100ms;
 
+// Whom a limit on log lines is for, whichever port it comes from.
+std::string_view host_of(std::string_view peer) {
+  return peer.substr(0, peer.rfind(':'));
+}
+
 bool receive_part(zmq_msg_t* into, const socket& from) {
   int got = 0;
   do {
@@ -31,10 +37,14 @@ bool receive_part(zmq_msg_t* into, const socket& from) {
 
 }  // namespace
 
-router::router(std::shared_ptr<context> in, executors::event_loop& on, rpc::acceptor& who)
+router::router(std::shared_ptr<context> in,
+               executors::event_loop& on,
+               rpc::acceptor& who,
+               std::weak_ptr<keeper<router>> closing)
     : source(executors::event_loop::phase::input),
       loop_(on),
       acceptor_(who),
+      keeper_(std::move(closing)),
       socket_(std::move(in), ZMQ_ROUTER),
       alarm_(*this) {
   zmq_msg_init(&id_);
@@ -43,12 +53,13 @@ router::router(std::shared_ptr<context> in, executors::event_loop& on, rpc::acce
 }
 
 router::~router() {
-  shut();
+  stop();
   give_up_address();
+  socket_.set(ZMQ_LINGER, 0);  // What had to leave has left.
   zmq_msg_close(&id_);
 }
 
-result<std::string> router::listen(const address& where) {
+result<void> router::listen(const zmq::address& where) {
   if (where.host.find(':') != std::string::npos) {
     socket_.set(ZMQ_IPV6, 1);
   }
@@ -61,10 +72,12 @@ result<std::string> router::listen(const address& where) {
   monitor_watch_ = std::make_unique<watch>(loop_, monitor_->reports(), *this);
   loop_.ready(*this);  // Arms both.
   bound_ = socket_.get_text(ZMQ_LAST_ENDPOINT);
-  if (!where.is_tcp()) {
-    return where.text;
+  address_ = where.text;
+  if (where.is_tcp()) {
+    address_.resize(address_.rfind(':'));
+    address_ += bound_.substr(bound_.rfind(':'));
   }
-  return where.text.substr(0, where.text.rfind(':')) + bound_.substr(bound_.rfind(':'));
+  return {};
 }
 
 // Waits until it is free, so that whoever closes a port can open it again.
@@ -83,29 +96,59 @@ void router::give_up_address() {
 
 void router::shut() {
   open_ = false;
-  loop_.forget(*this);
-  loop_.cancel(alarm_);
   for (const auto& [id, one] : links_) {
     one->observer_ = nullptr;
+    if (!std::exchange(one->closed_, true)) {
+      cut(*one);
+    }
   }
+  const auto owner = keeper_.lock();
+  if (!closing_.empty() && owner) {
+    owner->add(shared_from_this());
+    loop_.ready(*this);
+  } else {
+    stop();
+  }
+}
+
+void router::stop() {
+  loop_.forget(*this);
+  loop_.cancel(alarm_);
   watch_.reset();
   monitor_watch_.reset();
+  if (const auto owner = keeper_.lock()) {
+    owner->remove(*this);
+  }
+}
+
+void router::finish(time_point until) {
+  const auto self = shared_from_this();
+  while (!closing_.empty() && socket_.of().now() < until) {
+    wait_for(socket_, monitor_->reports(), until - socket_.of().now());
+    read_monitor();
+    outcome seen = outcome::more;
+    while (seen == outcome::more) {
+      seen = receive();
+    }
+    bury(seen);
+  }
+  stop();
 }
 
 void router::on_ready() noexcept {
   const auto self = shared_from_this();  // Any callback may shut us.
+  if (!watch_) {
+    return;
+  }
   if (!monitor_watch_->armed()) {
     read_monitor();
   }
   const outcome seen = receive();
-  if (open_) {
-    bury(seen);
-  }
-  if (!open_) {
-    return;
-  }
+  bury(seen);
   cut_late_ones();
-  if (seen == outcome::more) {
+  if (!open_ && closing_.empty()) {
+    stop();
+  } else if (seen == outcome::more) {
     loop_.ready(*this);
   } else {
     watch_->arm();
@@ -115,7 +158,7 @@ void router::on_ready() noexcept {
 router::outcome router::receive() {
   std::size_t bytes = 0;
   for (std::size_t frames = 0; frames != frames_per_pass && bytes < bytes_per_pass; ++frames) {
-    if (!receive_one(bytes) || !open_) {
+    if (!receive_one(bytes)) {
       return outcome::drained;
     }
   }
@@ -146,15 +189,19 @@ bool router::receive_one(std::size_t& bytes) {
     ++socket_.of().counts().malformed;
     return true;
   }
-  router_link& from = find_or_meet();
-  if (!open_ || from.observer_ == nullptr) {
+  const bool goodbye = parts == 1 && body_->bytes().empty();
+  router_link& from = find_or_meet(parts == 1 && !goodbye);
+  if (from.closed_) {
     return true;
   }
   if (parts != 1) {
     ++socket_.of().counts().malformed;
+    log::warn_limited(host_of(from.peer_),
+                      "malformed_message",
+                      {{"listen", address_}, {"peer", from.peer_}, {"parts", parts}});
     cut(from);
     lose(from, "sent a message of several parts");
-  } else if (body_->bytes().empty()) {
+  } else if (goodbye) {
     cut(from);
     lose(from, "closed by the peer");
   } else {
@@ -169,7 +216,7 @@ void router::deliver(router_link& to) {
   to.observer_->on_frame(to, wire::frame(kept->bytes(), kept));
 }
 
-router_link& router::find_or_meet() {
+router_link& router::find_or_meet(bool acceptable) {
   const std::string_view id(static_cast<const char*>(zmq_msg_data(&id_)), zmq_msg_size(&id_));
   if (last_ != nullptr && last_->id_ == id && !last_->dying_) {
     return *last_;
@@ -183,23 +230,25 @@ router_link& router::find_or_meet() {
     // The same identity over a new connection: nothing of the old one follows.
     router_link& old = *last_;
     lose(old, "the connection was lost");
-    if (!open_) {
-      return old;
-    }
     erase(old);
   }
-  return meet(id, zmq_msg_get(body_->raw(), ZMQ_SRCFD));
+  return meet(id, zmq_msg_get(body_->raw(), ZMQ_SRCFD), acceptable);
 }
 
-router_link& router::meet(std::string_view id, int descriptor) {
+router_link& router::meet(std::string_view id, int descriptor, bool acceptable) {
   // Numbers of descriptors are used again. Reports of connections that had this one before are read
   // first, so that the end of an old connection is not taken for the end of this one.
   read_monitor();
-  auto made = std::make_unique<router_link>(*this, id, descriptor);
+  auto stranger = strangers_.extract(descriptor);
+  auto gone = gone_unknown_.extract(descriptor);
+  std::string peer = !stranger.empty() ? std::move(stranger.mapped())
+                     : !gone.empty()   ? std::move(gone.mapped())
+                                       : peer_of(descriptor);
+  auto made = std::make_unique<router_link>(*this, id, descriptor, std::move(peer));
   router_link& met = *made;
   links_.emplace(std::string(id), std::move(made));
   last_ = &met;
-  if (gone_unknown_.count(descriptor) != 0) {
+  if (!gone.empty()) {
     mark_dying(met);
   } else if (descriptor >= 0) {
     auto& owner = by_descriptor_[descriptor];
@@ -208,12 +257,20 @@ router_link& router::meet(std::string_view id, int descriptor) {
     }
     owner = &met;
   }
+  if (!open_) {
+    met.closed_ = true;
+    cut(met);
+  }
+  if (!acceptable || !open_) {
+    return met;  // For as long as it takes to cut it.
+  }
   rpc::link_observer* const who = acceptor_.on_accept(met);
-  if (!open_ || met.closed_) {
+  if (met.closed_) {
     return met;
   }
   met.observer_ = who;
   if (who == nullptr) {
+    met.closed_ = true;
     ++socket_.of().counts().refused;
     cut(met);
   }
@@ -223,19 +280,47 @@ router_link& router::meet(std::string_view id, int descriptor) {
 void router::read_monitor() {
   while (const auto seen = monitor_->next()) {
     switch (seen->what) {
-      case ZMQ_EVENT_ACCEPTED: gone_unknown_.erase(seen->value); break;
+      case ZMQ_EVENT_ACCEPTED:
+        gone_unknown_.erase(seen->value);
+        strangers_[seen->value] = peer_of(seen->value);
+        break;
       case ZMQ_EVENT_DISCONNECTED: on_disconnected(seen->value); break;
       case ZMQ_EVENT_CLOSED: break;
-      default: ++socket_.of().counts().handshakes_failed; break;
+      default:
+        ++socket_.of().counts().handshakes_failed;
+        failed_handshake_ = seen->what == ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL
+                                ? unfinished
+                                : "not the protocol expected";
+        break;
     }
   }
-  monitor_watch_->arm();
+  if (monitor_watch_) {
+    monitor_watch_->arm();
+  }
+}
+
+// Two reports of one connection follow each other: what was wrong, then which descriptor it had.
+void router::tell_of_stranger(std::string_view peer) {
+  const char* const why = std::exchange(failed_handshake_, nullptr);
+  if (why == nullptr) {
+    return;
+  }
+  if (std::string_view(why) == unfinished) {
+    // A port scan, or a peer whose link was cut and told of already: counted, but no news.
+    log::debug("handshake_failed", {{"listen", address_}, {"peer", peer}, {"reason", why}});
+    return;
+  }
+  log::warn_limited(
+      host_of(peer), "handshake_failed", {{"listen", address_}, {"peer", peer}, {"reason", why}});
 }
 
 void router::on_disconnected(int descriptor) {
+  auto stranger = strangers_.extract(descriptor);
+  std::string peer = stranger.empty() ? std::string() : std::move(stranger.mapped());
+  tell_of_stranger(peer);
   const auto found = by_descriptor_.find(descriptor);
   if (found == by_descriptor_.end()) {
-    gone_unknown_.insert(descriptor);
+    gone_unknown_[descriptor] = std::move(peer);
     return;
   }
   router_link& one = *found->second;
@@ -257,9 +342,6 @@ void router::bury(outcome seen) {
     gone_unknown_.clear();
     for (router_link* const one : std::exchange(dying_, {})) {
       lose(*one, "the connection was lost");
-      if (!open_) {
-        return;
-      }
       erase(*one);
     }
     return;
@@ -267,9 +349,6 @@ void router::bury(outcome seen) {
   for (std::size_t i = 0; i < dying_.size(); ++i) {
     if (loop_.now() - dying_[i]->dying_since_ >= longest_dying) {
       lose(*dying_[i], "the connection was lost");
-      if (!open_) {
-        return;
-      }
     }
   }
 }
@@ -293,113 +372,6 @@ void router::erase(router_link& one) {
     last_ = nullptr;
   }
   links_.erase(links_.find(one.id_));
-}
-
-bool router::hand_over(router_link& to, zmq_msg_t& message) {
-  int sent = 0;
-  do {
-    sent = zmq_send(socket_.handle(), to.id_.data(), to.id_.size(), ZMQ_SNDMORE | ZMQ_DONTWAIT);
-  } while (sent < 0 && errno == EINTR);
-  if (sent >= 0) {
-    do {
-      sent = zmq_msg_send(&message, socket_.handle(), ZMQ_DONTWAIT);
-    } while (sent < 0 && errno == EINTR);
-  }
-  if (sent < 0) {
-    zmq_msg_close(&message);  // EHOSTUNREACH: there is no way to it any more.
-    mark_dying(to);
-    return false;
-  }
-  loop_.ready(*this);  // Sending may have eaten the edge that tells of received messages.
-  return true;
-}
-
-void router::say_goodbye(router_link& to) {
-  zmq_msg_t empty;
-  zmq_msg_init(&empty);
-  if (hand_over(to, empty)) {
-    to.cut_at_ = loop_.now() + socket_.of().bounds().linger;
-    closing_.push_back(&to);
-    loop_.arm(alarm_, closing_.front()->cut_at_);
-  }
-}
-
-// libzmq cannot close one connection of a ROUTER, the system can. Descriptors are used again: only
-// if this one still leads to the peer that we met through it.
-void router::cut(router_link& one) {
-  read_monitor();
-  if (!one.dying_ && one.descriptor_ >= 0 && !one.peer_.empty() &&
-      peer_of(one.descriptor_) == one.peer_) {
-    ::shutdown(one.descriptor_, SHUT_RDWR);
-  }
-}
-
-void router::cut_late_ones() {
-  if (closing_.empty()) {
-    return;
-  }
-  // In the order in which they are due.
-  auto late = closing_.begin();
-  while (late != closing_.end() && (*late)->cut_at_ <= loop_.now()) {
-    cut(**late);
-    ++late;
-  }
-  closing_.erase(closing_.begin(), late);
-  if (!closing_.empty()) {
-    loop_.arm(alarm_, closing_.front()->cut_at_);
-  }
-}
-
-router_link::router_link(router& through, std::string_view id, int descriptor)
-    : source(executors::event_loop::phase::input),
-      router_(through),
-      id_(id),
-      descriptor_(descriptor),
-      peer_(descriptor < 0 ? std::string() : peer_of(descriptor)),
-      backlog_(backlog::make(through.loop_, *this)) {}
-
-router_link::~router_link() {
-  backlog_->let_go();
-  router_.loop_.forget(*this);
-}
-
-bool router_link::send(wire::buffer& frame) {
-  assert(!closed_ && !frame.empty());
-  if (dying_) {
-    frame.clear();  // `on_closed` follows.
-    return true;
-  }
-  if (!backlog_->has_room()) {
-    refused_ = true;
-    return false;
-  }
-  zmq_msg_t message;
-  backlog_->wrap(frame, message);
-  router_.hand_over(*this, message);
-  return true;
-}
-
-void router_link::close(bool flush) {
-  if (std::exchange(closed_, true)) {
-    return;
-  }
-  observer_ = nullptr;
-  if (dying_) {
-    return;
-  }
-  if (flush) {
-    router_.say_goodbye(*this);
-  } else {
-    router_.cut(*this);
-  }
-}
-
-void router_link::on_ready() noexcept {
-  const auto keep = router_.shared_from_this();
-  if (refused_ && observer_ != nullptr) {
-    refused_ = false;
-    observer_->on_writable(*this);
-  }
 }
 
 }  // namespace mailroom::transports::zmq

@@ -2,6 +2,7 @@
 
 #include <mailroom/transports/zmq/address.hpp>
 #include <mailroom/transports/zmq/backlog.hpp>
+#include <mailroom/transports/zmq/keeper.hpp>
 #include <mailroom/transports/zmq/socket.hpp>
 
 #include <mailroom/framework/rpc/transport.hpp>
@@ -11,7 +12,6 @@
 #include <string>
 #include <string_view>
 #include <unordered_map>
-#include <unordered_set>
 #include <vector>
 
 namespace mailroom::transports::zmq {
@@ -22,7 +22,7 @@ class router;
 /// its connection has gone, so that what the peer still sends is not taken for a new link.
 class router_link final : public rpc::link, public executors::event_loop::source {
  public:
-  router_link(router& through, std::string_view id, int descriptor);
+  router_link(router& through, std::string_view id, int descriptor, std::string peer);
   virtual ~router_link();
 
   bool send(wire::buffer& frame) override;
@@ -54,15 +54,25 @@ class router_link final : public rpc::link, public executors::event_loop::source
 class router final : public executors::event_loop::source,
                      public std::enable_shared_from_this<router> {
  public:
-  router(std::shared_ptr<context> in, executors::event_loop& on, rpc::acceptor& who);
+  router(std::shared_ptr<context> in,
+         executors::event_loop& on,
+         rpc::acceptor& who,
+         std::weak_ptr<keeper<router>> closing);
   virtual ~router();
 
-  /// Once. Returns the address where it can be reached. Throws std::system_error like the
-  /// constructor when the system has nothing left; ordinary failures are returned.
-  result<std::string> listen(const address& where);
+  /// Once. Throws std::system_error like the constructor when the system has nothing left; ordinary
+  /// failures are returned.
+  result<void> listen(const address& where);
 
-  /// Ends everything without another callback.
+  const std::string& address() const noexcept { return address_; }
+
+  /// The port closes: no callback follows. Links that are saying goodbye keep the router in
+  /// `closing`, and its address in use, until they are done; all others are cut.
   void shut();
+
+  /// After `shut`, for the end of the loop: waits until the last words have left, at most until
+  /// then.
+  void finish(time_point until);
 
   void on_ready() noexcept override;
 
@@ -73,11 +83,12 @@ class router final : public executors::event_loop::source,
   outcome receive();
   bool receive_one(std::size_t& bytes);
   void deliver(router_link& to);
-  router_link& find_or_meet();
-  router_link& meet(std::string_view id, int descriptor);
+  router_link& find_or_meet(bool acceptable);
+  router_link& meet(std::string_view id, int descriptor, bool acceptable);
 
   void read_monitor();
   void on_disconnected(int descriptor);
+  void tell_of_stranger(std::string_view peer);
   void mark_dying(router_link& one);
   void bury(outcome seen);
   void lose(router_link& one, const char* why);
@@ -88,6 +99,7 @@ class router final : public executors::event_loop::source,
   void say_goodbye(router_link& to);
   void cut(router_link& one);
   void cut_late_ones();
+  void stop();
 
   // Links are looked up by text that lies in a message, so that nothing is allocated for it.
   struct hash {
@@ -109,17 +121,22 @@ class router final : public executors::event_loop::source,
 
   executors::event_loop& loop_;
   rpc::acceptor& acceptor_;
+  const std::weak_ptr<keeper<router>> keeper_;
   socket socket_;
   std::unique_ptr<monitor> monitor_;
   std::unique_ptr<watch> watch_;
   std::unique_ptr<watch> monitor_watch_;
-  std::string bound_;  // In libzmq's words.
-  bool open_ = false;
+  std::string address_;
+  std::string bound_;  // The same in libzmq's words.
+  bool open_ = false;  // Callbacks may be made.
 
   std::unordered_map<std::string, std::unique_ptr<router_link>, hash, std::equal_to<>> links_;
   router_link* last_ = nullptr;  // Who spoke last: peers speak in runs.
   std::unordered_map<int, router_link*> by_descriptor_;
-  std::unordered_set<int> gone_unknown_;  // Disconnected before a message told whose they were.
+  std::unordered_map<int, std::string> strangers_;  // Accepted, nothing heard of them yet.
+  const char* failed_handshake_ = nullptr;          // Reported just before the descriptor is.
+  std::unordered_map<int, std::string>
+      gone_unknown_;  // Gone before a message told whose they were.
   std::vector<router_link*> dying_;
   std::vector<router_link*> closing_;  // Told goodbye.
   alarm alarm_;

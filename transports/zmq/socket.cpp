@@ -154,4 +154,10 @@ std::optional<monitor::event> monitor::next() {
   return seen;
 }
 
+void wait_for(const socket& one, const socket& other, duration at_most) {
+  std::array<zmq_pollitem_t, 2> items{
+      {{one.handle(), 0, ZMQ_POLLIN, 0}, {other.handle(), 0, ZMQ_POLLIN, 0}}};
+  zmq_poll(items.data(), static_cast<int>(items.size()), milliseconds(at_most) + 1);
+}
+
 }  // namespace mailroom::transports::zmq

@@ -88,4 +88,8 @@ class monitor {
   socket reports_;
 };
 
+/// Blocks until there is something to read from one of them, at most that long. For the very end
+/// only.
+void wait_for(const socket& one, const socket& other, duration at_most);
+
 }  // namespace mailroom::transports::zmq

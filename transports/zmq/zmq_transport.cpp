@@ -15,15 +15,13 @@ namespace {
 
 class zmq_port final : public rpc::transport::port {
  public:
-  zmq_port(std::shared_ptr<zmq::router> behind, std::string address)
-      : router_(std::move(behind)), address_(std::move(address)) {}
+  explicit zmq_port(std::shared_ptr<zmq::router> behind) : router_(std::move(behind)) {}
   ~zmq_port() override { router_->shut(); }
 
-  const std::string& address() const noexcept override { return address_; }
+  const std::string& address() const noexcept override { return router_->address(); }
 
  private:
   std::shared_ptr<zmq::router> router_;
-  std::string address_;
 };
 
 error out_of(const std::string& address, const std::system_error& failed) {
@@ -51,7 +49,24 @@ result<zmq::address> with_numeric_host(zmq::address where) {
 class zmq_transport::impl {
  public:
   impl(limits bounds, platform& host) : bounds_(bounds), host_(host) {}
-  ~impl() { dialled_->close_all(); }
+  ~impl() {
+    const time_point until = host_.now() + bounds_.linger;
+    for (const auto& one : dialled_->all()) {
+      one->finish(until);
+    }
+    for (const auto& one : closing_->all()) {
+      one->finish(until);
+    }
+  }
+
+  /// A port that has closed has its address until its last words have left. Waits for that.
+  void free_address(const zmq::address& wanted) {
+    for (const auto& one : closing_->all()) {
+      if (one->address() == wanted.text) {
+        one->finish(host_.now() + bounds_.linger);
+      }
+    }
+  }
 
   result<std::shared_ptr<zmq::context>> context() {
     const std::lock_guard held(mutex_);
@@ -70,14 +85,18 @@ class zmq_transport::impl {
     return context_;
   }
 
-  const std::shared_ptr<zmq::dialled_links>& dialled() const noexcept { return dialled_; }
+  const std::shared_ptr<zmq::keeper<zmq::router>>& closing() const noexcept { return closing_; }
+  const std::shared_ptr<zmq::keeper<zmq::dialler>>& dialled() const noexcept { return dialled_; }
 
  private:
   const limits bounds_;
   platform& host_;
   mutable std::mutex mutex_;
   std::shared_ptr<zmq::context> context_;  // Guarded by mutex_.
-  const std::shared_ptr<zmq::dialled_links> dialled_ = std::make_shared<zmq::dialled_links>();
+  const std::shared_ptr<zmq::keeper<zmq::dialler>> dialled_ =
+      std::make_shared<zmq::keeper<zmq::dialler>>();
+  const std::shared_ptr<zmq::keeper<zmq::router>> closing_ =
+      std::make_shared<zmq::keeper<zmq::router>>();
 };
 
 zmq_transport::zmq_transport() : zmq_transport(limits{}) {}
@@ -100,6 +119,7 @@ result<std::unique_ptr<rpc::transport::port>> zmq_transport::listen(executors::e
   if (!where) {
     return where.error();
   }
+  impl_->free_address(*where);
   // libzmq takes an ipc path from whoever listens on it.
   if (!where->is_tcp() && where->path != "*" && zmq::try_path(where->path) == errc::ok) {
     return error(errc::io, address + ": Address already in use");
@@ -115,12 +135,11 @@ result<std::unique_ptr<rpc::transport::port>> zmq_transport::listen(executors::e
     where->text = "ipc://" + where->path;
   }
   try {
-    auto opened = std::make_shared<zmq::router>(*in, on, who);
-    auto bound = opened->listen(*where);
-    if (!bound) {
+    auto opened = std::make_shared<zmq::router>(*in, on, who, impl_->closing());
+    if (const auto bound = opened->listen(*where); !bound) {
       return bound.error();
     }
-    return std::unique_ptr<port>(std::make_unique<zmq_port>(std::move(opened), *std::move(bound)));
+    return std::unique_ptr<port>(std::make_unique<zmq_port>(std::move(opened)));
   } catch (const std::system_error& failed) {
     return out_of(address, failed);
   }

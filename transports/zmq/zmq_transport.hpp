@@ -16,9 +16,10 @@ namespace mailroom::transports {
 /// One libzmq context with one I/O thread, made at the first `listen` or `dial`. A link refuses
 /// frames while 8 MiB wait to be taken by the network, and has room again below half of that.
 ///
-/// Close its ports before their loops end. Destroy it when its loops have stopped, or on the only
-/// loop it was used with: links that it dialled end without a callback. Destruction waits for
-/// accepted bytes to leave, at most the linger time.
+/// Close its ports before their loops end. Destroy it when its loops have stopped and before they
+/// are destroyed, or on the only loop it was used with: links that it dialled end without a
+/// callback. Destruction waits until what links accepted before they were closed has left, at most
+/// the linger time.
 class zmq_transport final : public rpc::transport {
  public:
   zmq_transport();

@@ -15,9 +15,12 @@ class greeter {
 
 int main(int argc, char** argv) {
   return mailroom::run_service(
-      argc, argv,
+      argc,
+      argv,
       [](mailroom::node& node) {
-        node.serve({.topic = "greeter"}, mailroom::endpoint<greeter>().method("greet", &greeter::greet)).value();
+        node.serve({.topic = "greeter"},
+                   mailroom::endpoint<greeter>().method("greet", &greeter::greet))
+            .value();
       },
       {.description = "greets"});
 }

@@ -2,7 +2,6 @@
 #include <mailroom/tests/support/process.hpp>
 
 #include <boost/test/unit_test.hpp>
-
 #include <signal.h>
 
 #include <string>
@@ -59,7 +58,14 @@ BOOST_AUTO_TEST_CASE(refuses_words_and_flags_without_a_value) {
 BOOST_AUTO_TEST_CASE(shows_its_flags) {
   const auto seen = run({"--help"});
   BOOST_TEST(seen.code == 0);
-  check_says(seen.out, {"greets", "Example", "--listen", "--executor", "cooperative", "work-stealing", "loop-bound"});
+  check_says(seen.out,
+             {"greets",
+              "Example",
+              "--listen",
+              "--executor",
+              "cooperative",
+              "work-stealing",
+              "loop-bound"});
 }
 
 BOOST_AUTO_TEST_CASE(shows_each_value_with_its_origin) {
@@ -75,7 +81,8 @@ BOOST_AUTO_TEST_CASE(refuses_an_unknown_executor_and_names_the_known) {
 }
 
 BOOST_AUTO_TEST_CASE(refuses_an_address_that_is_none) {
-  for (const auto* address : {"nonsense", "http://127.0.0.1:80", "tcp://127.0.0.1", "tcp://127.0.0.1:99999"}) {
+  for (const auto* address :
+       {"nonsense", "http://127.0.0.1:80", "tcp://127.0.0.1", "tcp://127.0.0.1:99999"}) {
     const auto seen = run({"--listen", address});
     BOOST_TEST(seen.code == 2, address << " gave " << seen.code << ": " << seen.errors);
     check_says(seen.errors, {address});

@@ -77,8 +77,7 @@ BOOST_AUTO_TEST_CASE(a_bad_version_is_wrong) {
 
 BOOST_AUTO_TEST_CASE(a_bad_address_is_wrong) {
   is_wrong_usage(run({"call", "--connect", "nowhere", "--topic", "echo", "echo"}), "nowhere");
-  is_wrong_usage(run({"bench", "serve", "--listen", "tcp://127.0.0.1"}),
-                 "should read tcp://host:port");
+  is_wrong_usage(run({"bench", "serve", "--listen", "tcp://127.0.0.1"}), "write tcp://HOST:PORT");
 }
 
 BOOST_AUTO_TEST_CASE(an_unknown_executor_names_the_nearest) {

@@ -1,0 +1,169 @@
+#pragma once
+
+#include <mailroom/framework/async/fiber.hpp>
+#include <mailroom/framework/async/flow.hpp>
+#include <mailroom/framework/async/gather.hpp>
+#include <mailroom/framework/async/task.hpp>
+#include <mailroom/framework/executors/timer_queue.hpp>
+
+#include <condition_variable>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <utility>
+
+namespace mailroom::tests {
+
+// ThreadSanitizer can tell at most 8128 threads and fibers apart.
+#if defined(__SANITIZE_THREAD__)
+inline constexpr bool under_tsan = true;
+#elif defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+inline constexpr bool under_tsan = true;
+#else
+inline constexpr bool under_tsan = false;
+#endif
+#else
+inline constexpr bool under_tsan = false;
+#endif
+
+/// A home whose turns the test gives by hand, with a clock that stands still until it is moved.
+class hand_home final : public async::home {
+ public:
+  ~hand_home() override = default;
+
+  void post(async::work& todo) noexcept override {
+    const std::lock_guard lock(mutex_);
+    posted_.push_back(&todo);
+    changed_.notify_all();
+  }
+  void arm(executors::timer& t, time_point due) noexcept override { timers_.arm(t, due); }
+  void cancel(executors::timer& t) noexcept override { executors::timer_queue::cancel(t); }
+  time_point now() const noexcept override { return now_; }
+
+  /// Runs one piece of work, if there is one.
+  bool run_one() {
+    async::work* next = nullptr;
+    {
+      const std::lock_guard lock(mutex_);
+      if (posted_.empty()) {
+        return false;
+      }
+      next = posted_.front();
+      posted_.pop_front();
+    }
+    next->run();
+    return true;
+  }
+  std::size_t run_all() {
+    std::size_t ran = 0;
+    while (run_one()) {
+      ++ran;
+    }
+    return ran;
+  }
+  /// Waits for work from another thread and runs it.
+  void wait_and_run() {
+    {
+      std::unique_lock lock(mutex_);
+      changed_.wait(lock, [this] { return !posted_.empty(); });
+    }
+    run_all();
+  }
+
+  void pass(duration time) {
+    now_ += time;
+    timers_.fire(now_);
+    run_all();
+  }
+  std::size_t armed() const { return timers_.size(); }
+
+  /// Ends everything that waits.
+  void end() {
+    cancel_waiting();
+    run_all();
+  }
+  using home::anything_waiting;
+
+ private:
+  executors::timer_queue timers_;
+  time_point now_{};
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::deque<async::work*> posted_;  // Guarded by mutex_.
+};
+
+/// One flow of a hand_home. Outlives what it runs.
+class hand_flow {
+ public:
+  explicit hand_flow(hand_home& at) {
+    flow_.where = &at;
+    flow_.name = "test.flow";
+  }
+
+  /// Runs `body` as a coroutine until it first waits.
+  void start_coroutine(std::function<task<void>()> body) {
+    flow_.how = async::style::coroutine;
+    const async::flow_scope scope(&flow_);
+    run(*this, std::move(body));
+  }
+  /// The same on a fiber.
+  void start_fiber(std::function<void()> body) {
+    flow_.how = async::style::suspending;
+    const async::flow_scope scope(&flow_);
+    async::fiber::start(
+        [this, body = std::move(body)] {
+          try {
+            body();
+          } catch (...) {
+            thrown = std::current_exception();
+          }
+          ended = true;
+        },
+        [this](async::fiber& on) { flow_.on = &on; });
+  }
+
+  async::flow& flow() noexcept { return flow_; }
+
+  bool was_cancelled() const {
+    try {
+      if (thrown) {
+        std::rethrow_exception(thrown);
+      }
+    } catch (const async::flow_cancelled&) {
+      return true;
+    }
+    return false;
+  }
+
+  bool ended = false;
+  std::exception_ptr thrown;
+
+ private:
+  static async::detail::detached run(hand_flow& self, std::function<task<void>()> body) {
+    try {
+      co_await body();
+    } catch (...) {
+      self.thrown = std::current_exception();
+    }
+    self.ended = true;
+  }
+
+  async::flow flow_;
+};
+
+/// Counts how often it is destroyed: did the frame that held it unwind?
+struct witness {
+  explicit witness(int& count) noexcept : gone(&count) {}
+  witness(witness&& other) noexcept : gone(std::exchange(other.gone, nullptr)) {}
+  witness& operator=(witness&&) = delete;
+  ~witness() {
+    if (gone != nullptr) {
+      ++*gone;
+    }
+  }
+  int* gone;
+};
+
+}  // namespace mailroom::tests

@@ -1,0 +1,193 @@
+#define BOOST_TEST_MODULE rpc_data_link_of_the_caller
+
+#include <mailroom/tests/framework/rpc/support/fake_link.hpp>
+#include <mailroom/tests/framework/rpc/support/site.hpp>
+#include <mailroom/tests/framework/wire/messages.hpp>
+
+#include <boost/test/unit_test.hpp>
+
+#include <future>
+#include <random>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+// The other end of a data link: what a server may do to those who call it.
+
+namespace mailroom::tests {
+namespace {
+
+using frame_bytes = std::vector<std::byte>;
+
+struct calling {
+  calling() {
+    for (int i = 0; i < 2; ++i) {
+      rpc::connector::session_info agreed;
+      agreed.address = "control://" + std::to_string(i);
+      agreed.node = std::to_string(i);
+      agreed.topics.push_back({"mailroom", "waiting", 0});
+      front.on_loop([&] {
+        front.connector().open_session(over, std::move(agreed), {});
+        auto& dialled = *over.links.back();
+        dialled.observer->on_open(dialled.link);
+        wire::batch batch(wire::plane::data);
+        batch.begin(wire::kind::attached, 0);
+        batch.finish();
+        dialled.feed(batch.take());
+      });
+    }
+  }
+  ~calling() { front.close(); }
+
+  std::future<result<int>> call(const std::string& server) {
+    return front.client({.topic = "waiting"})
+        .prepare({.server = server})
+        .future_call<int>("join", 1);
+  }
+  /// The ids of the calls that the server with this number has received.
+  std::vector<std::uint64_t> ids(std::size_t server) {
+    std::vector<std::uint64_t> found;
+    for (int pass = 0; pass < 3; ++pass) {  // What was submitted is written and flushed by then.
+      front.on_loop([&] {
+        found.clear();
+        for (const auto& frame : over.links[server]->link.sent) {
+          auto messages = wire::reader::open(frame.bytes(), wire::plane::data).value();
+          wire::message one;
+          while (messages.next(one).value()) {
+            wire::call_head head;
+            if (one.what == wire::kind::call && wire::call_head::read(one.head, head)) {
+              found.push_back(head.id);
+            }
+          }
+        }
+      });
+    }
+    return found;
+  }
+  void reply(std::size_t server, std::uint64_t id, int value) {
+    wire::batch batch(wire::plane::data);
+    wire::store(batch.begin(wire::kind::reply, wire::id_head::size), id);
+    wire::pack(batch.bytes(), value);
+    batch.finish();
+    front.on_loop([&] { over.links[server]->feed(batch.take()); });
+  }
+  void feed(std::size_t server, const frame_bytes& bytes) {
+    wire::buffer copy;
+    copy.append(std::span(bytes));
+    front.on_loop([&] { over.links[server]->feed(std::move(copy)); });
+  }
+  bool closed(std::size_t server) {
+    bool answer = false;
+    front.on_loop([&] { answer = over.links[server]->link.closed; });
+    return answer;
+  }
+
+  fake_transport over;
+  site front{"front"};
+};
+
+}  // namespace
+
+BOOST_AUTO_TEST_SUITE(rpc_data_link_of_the_caller)
+
+BOOST_AUTO_TEST_CASE(takes_the_answer_to_a_call) {
+  calling s;
+  auto got = s.call("0");
+  const auto ids = s.ids(0);
+  BOOST_TEST_REQUIRE(ids.size() == 1U);
+  s.reply(0, ids[0], 42);
+  BOOST_TEST(got.get().value() == 42);
+}
+
+BOOST_AUTO_TEST_CASE(counts_answers_that_nobody_waits_for) {
+  calling s;
+  s.reply(0, 0, 1);
+  s.reply(0, 1, 1);
+  s.reply(0, UINT64_MAX, 1);
+  BOOST_TEST(s.front.connector().counts().late.load() == 3U);
+  auto got = s.call("0");
+  const auto ids = s.ids(0);
+  s.reply(0, ids.at(0), 1);
+  s.reply(0, ids.at(0), 2);  // A second answer to the same call.
+  BOOST_TEST(got.get().value() == 1);
+  BOOST_TEST(s.front.connector().counts().late.load() == 4U);
+  BOOST_TEST(!s.closed(0));
+}
+
+BOOST_AUTO_TEST_CASE(takes_an_answer_only_from_the_server_that_was_asked) {
+  calling s;
+  auto got = s.call("0");
+  const auto ids = s.ids(0);
+  s.reply(1, ids.at(0), 666);
+  s.reply(0, ids.at(0), 1);
+  BOOST_TEST(got.get().value() == 1);
+}
+
+BOOST_AUTO_TEST_CASE(ends_with_its_calls_on_garbage) {
+  std::mt19937_64 random(31415);
+  for (int i = 0; i < 100; ++i) {
+    calling s;
+    auto lost = s.call("0");
+    auto kept = s.call("1");
+    const auto ids = s.ids(1);
+    frame_bytes noise(random() % 100);
+    for (auto& each : noise) {
+      each = static_cast<std::byte>(random());
+    }
+    s.feed(0, noise);
+    BOOST_TEST(s.closed(0));
+    BOOST_TEST((lost.get().error() == errc::lost));
+    s.reply(1, ids.at(0), 1);
+    BOOST_TEST(kept.get().value() == 1);
+  }
+}
+
+BOOST_AUTO_TEST_CASE(survives_all_vectors_and_their_mutations) {
+  std::mt19937_64 random(1618);
+  for (const auto& each : read_vectors(MAILROOM_VECTORS)) {
+    for (int i = 0; i < 4; ++i) {
+      auto frame = each.frame;
+      if (i != 0 && !frame.empty()) {
+        frame[random() % frame.size()] = static_cast<std::byte>(random());
+      }
+      calling one;
+      auto got = one.call("0");
+      one.feed(0, frame);
+      auto kept = one.call("1");
+      const auto ids = one.ids(1);
+      one.reply(1, ids.at(0), 1);
+      BOOST_TEST(kept.get().value() == 1);
+    }
+  }
+}
+
+BOOST_AUTO_TEST_CASE(leaves_no_trace_of_a_call_that_could_not_be_packed) {
+  calling s;
+  struct bad {
+    void msgpack_pack(msgpack::packer<wire::buffer>& into) const {
+      into.pack_array(3);
+      throw std::length_error("no bytes for this");
+    }
+  };
+  const auto to = s.front.client({.topic = "waiting"}).prepare({.server = "0"});
+  BOOST_CHECK_THROW(to.future_call<int>("join", bad{}), std::length_error);
+  bool thrown = false;
+  s.front.on_loop([&] {
+    try {
+      const auto never = to.async_call<int>("join", bad{});
+    } catch (const std::length_error&) {
+      thrown = true;
+    }
+  });
+  BOOST_TEST(thrown);
+  auto got = s.call("0");
+  const auto ids = s.ids(0);
+  BOOST_TEST_REQUIRE(ids.size() == 1U);
+  s.reply(0, ids[0], 3);
+  BOOST_TEST(got.get().value() == 3);
+  BOOST_TEST(s.front.connector().counts().answered.load() == 1U);
+}
+
+BOOST_AUTO_TEST_SUITE_END()
+
+}  // namespace mailroom::tests

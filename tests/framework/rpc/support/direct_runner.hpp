@@ -1,0 +1,52 @@
+#pragma once
+
+#include <mailroom/framework/executors/executor.hpp>
+#include <mailroom/framework/rpc/activation.hpp>
+#include <mailroom/framework/rpc/method.hpp>
+
+#include <atomic>
+#include <memory>
+#include <string>
+#include <utility>
+
+namespace mailroom::tests {
+
+/// Serves an activation straight from an executor, without CAF: it is the item, and a turn of the
+/// item is a turn of the activation. Destroy it when its executor has stopped.
+class direct_runner final : public rpc::runner {
+ public:
+  direct_runner(executors::executor& home,
+                executors::affinity worker,
+                std::shared_ptr<const rpc::endpoint_definition> what,
+                std::string topic,
+                rpc::connector& calls_out)
+      : home_(home),
+        worker_(worker),
+        activation_(what, what->create(), std::move(topic), calls_out, *this) {}
+
+  /// For `executor::options::run`.
+  static executors::verdict run_turn(void* item, executors::executor&) noexcept {
+    auto& self = *static_cast<direct_runner*>(item);
+    self.turns_.fetch_add(1, std::memory_order_relaxed);
+    return self.activation_.turn() ? executors::verdict::again : executors::verdict::done;
+  }
+
+  rpc::activation& activation() noexcept { return activation_; }
+  std::uint64_t turns() const noexcept { return turns_.load(std::memory_order_relaxed); }
+  bool told_quiet() const noexcept { return quiet_.load(std::memory_order_acquire); }
+
+ private:
+  void ring() noexcept override { home_.submit(this, worker_); }
+  void arm(executors::timer& t, time_point due) noexcept override { home_.arm(t, due); }
+  void cancel(executors::timer& t) noexcept override { home_.cancel(t); }
+  time_point now() const noexcept override { return clock::now(); }
+  void quiet() noexcept override { quiet_.store(true, std::memory_order_release); }
+
+  executors::executor& home_;
+  const executors::affinity worker_;
+  std::atomic<std::uint64_t> turns_{0};
+  std::atomic<bool> quiet_{false};
+  rpc::activation activation_;
+};
+
+}  // namespace mailroom::tests
