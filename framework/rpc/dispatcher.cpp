@@ -5,6 +5,7 @@
 
 #include <mutex>
 #include <string>
+#include <utility>
 
 namespace mailroom::rpc {
 namespace {
@@ -15,10 +16,10 @@ std::string in_quotes(std::string_view text) {
 
 }  // namespace
 
-bool dispatcher::add(const target& served, activation& at) {
+bool dispatcher::add(std::shared_ptr<const target> served, activation& at) {
   const std::unique_lock lock(mutex_);
-  auto& entries = topics_[{served.exchange, served.topic}];
-  entries.push_back({served, &at});
+  auto& entries = topics_[{served->exchange, served->topic}];
+  entries.push_back({std::move(served), &at});
   generation_.fetch_add(1, std::memory_order_release);
   return entries.size() == 1;
 }
@@ -44,11 +45,11 @@ result<dispatcher::found> dispatcher::find(const wire::route& asked) const {
   const entry* of_namespace = nullptr;
   const entry* of_version = nullptr;
   for (const auto& each : of_topic->second) {
-    if (each.served.name_space != asked.name_space) {
+    if (each.served->name_space != asked.name_space) {
       continue;
     }
     of_namespace = &each;
-    if (!version_is_compatible(each.served.version, asked.version)) {
+    if (!version_is_compatible(each.served->version, asked.version)) {
       continue;
     }
     of_version = &each;
@@ -62,13 +63,14 @@ result<dispatcher::found> dispatcher::find(const wire::route& asked) const {
     return error(errc::no_such_namespace,
                  "topic " + in_quotes(asked.topic) + " has no namespace " +
                      in_quotes(asked.name_space) + "; it has " +
-                     in_quotes(of_topic->second.front().served.name_space));
+                     in_quotes(of_topic->second.front().served->name_space));
   }
   if (of_version == nullptr) {
-    return error(errc::unsupported_version,
-                 "topic " + in_quotes(asked.topic) + " does not serve version " +
-                     (asked.version.empty() ? "1.0" : asked.version) + "; it serves " +
-                     (of_namespace->served.version.empty() ? "1.0" : of_namespace->served.version));
+    return error(
+        errc::unsupported_version,
+        "topic " + in_quotes(asked.topic) + " does not serve version " +
+            (asked.version.empty() ? "1.0" : asked.version) + "; it serves " +
+            (of_namespace->served->version.empty() ? "1.0" : of_namespace->served->version));
   }
   std::vector<std::string> names;
   for (const auto& each : of_version->at->definition().methods) {
@@ -84,7 +86,7 @@ void dispatcher::each(const std::function<void(const target&, const activation&)
   const std::shared_lock lock(mutex_);
   for (const auto& [name, entries] : topics_) {
     for (const auto& one : entries) {
-      see(one.served, *one.at);
+      see(*one.served, *one.at);
     }
   }
 }

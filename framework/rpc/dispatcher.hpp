@@ -30,7 +30,10 @@ class dispatcher {
 
   /// Adds an endpoint behind its target's topic; true if the topic is new here. `at` must outlive
   /// the dispatcher.
-  bool add(const target& served, activation& at);
+  bool add(std::shared_ptr<const target> served, activation& at);
+  bool add(const target& served, activation& at) {
+    return add(std::make_shared<const target>(served), at);
+  }
 
   /// Exchange and topic of all that is served.
   std::vector<std::pair<std::string, std::string>> topics() const;
@@ -49,7 +52,7 @@ class dispatcher {
 
  private:
   struct entry {
-    target served;
+    std::shared_ptr<const target> served;  // The node's own: an idle endpoint should cost little.
     activation* at;
   };
 

@@ -67,7 +67,8 @@ result<void> node::impl::add(target at, const builder& build) {
     return error(errc::handler_failed,
                  "the endpoint of topic '" + at.topic + "' could not be made: " + thrown.what());
   }
-  served.push_back({std::move(at), std::move(what), std::move(object)});
+  served.push_back(
+      {std::make_shared<const target>(std::move(at)), std::move(what), std::move(object)});
   if (running) {
     if (auto good = running->serve({served.back()}); !good) {
       served.pop_back();

@@ -34,7 +34,7 @@ void run_on(executors::event_loop& loop, const std::function<void()>& task);
 class running_node {
  public:
   struct served {
-    target at;
+    std::shared_ptr<const target> at;
     std::shared_ptr<const rpc::endpoint_definition> what;
     std::shared_ptr<void> object;
   };

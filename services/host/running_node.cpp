@@ -239,7 +239,7 @@ result<void> running_node::serve(const std::vector<served>& all) {
       return home.error();
     }
     auto& made = endpoints_.emplace_back(
-        runtime_->spawn(each.what, each.object, each.at.topic, *connector_, **home, host_));
+        runtime_->spawn(each.what, each.object, each.at->topic, *connector_, **home, host_));
     new_topic |= dispatcher_.add(each.at, made->activation());
   }
   if (new_topic) {
