@@ -6,8 +6,10 @@
 namespace mailroom::wire {
 namespace {
 
-// Below this a copy is cheaper than keeping the frame alive.
+// Below this a copy is cheaper than keeping the frame alive; a smaller part of its frame would keep
+// too much alive.
 constexpr std::size_t share_from = 4096;
+constexpr std::size_t least_part = 4;
 
 template <std::unsigned_integral Int>
 Int big_endian(const std::byte* from) noexcept {
@@ -281,7 +283,8 @@ bool cursor::read_encoded(encoded& into) {
 }
 
 bytes cursor::shared_or_copied(std::span<const std::byte> part) const {
-  if (whole_ != nullptr && part.size() >= share_from && part.size() * 2 >= whole_->size()) {
+  if (whole_ != nullptr && part.size() >= share_from &&
+      part.size() * least_part >= whole_->size()) {
     return {*whole_, part};
   }
   return bytes(part);

@@ -15,12 +15,8 @@ namespace mailroom {
 class bytes {
  public:
   bytes() noexcept = default;
-  explicit bytes(std::span<const std::byte> from) {
-    wire::buffer copy;
-    copy.append(from);
-    shared_ = wire::frame(std::move(copy));
-    view_ = shared_.bytes();
-  }
+  explicit bytes(std::span<const std::byte> from)
+      : shared_(wire::frame::copy_of(from)), view_(shared_.bytes()) {}
   explicit bytes(std::string_view text)
       : bytes(std::as_bytes(std::span(text.data(), text.size()))) {}
   explicit bytes(wire::buffer&& written) : shared_(std::move(written)), view_(shared_.bytes()) {}

@@ -37,6 +37,9 @@ class frame {
   /// Takes over a written buffer, without a copy of its bytes.
   explicit frame(buffer&& written);
 
+  /// Bytes of its own, in one piece of memory with what keeps them.
+  static frame copy_of(std::span<const std::byte> bytes);
+
   frame(const frame& other) noexcept : bytes_(other.bytes_), keeper_(other.keeper_) {
     if (keeper_ != nullptr) {
       keeper_->references_.fetch_add(1, std::memory_order_relaxed);
