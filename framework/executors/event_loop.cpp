@@ -303,7 +303,7 @@ boost::asio::io_context& event_loop::io() noexcept {
 time_point event_loop::now() const noexcept {
   return impl_->now();
 }
-void event_loop::ready(source& s) noexcept {
+void event_loop::append_ready(source& s) noexcept {
   impl_->ready(s);
 }
 void event_loop::notify(source& s) noexcept {

@@ -82,7 +82,11 @@ class event_loop {
 
   /// Has `s.on_ready()` called in its phase: in this pass if that phase is still to come, else in
   /// the next. Calling it often costs nothing more. Loop thread only, or before `start`.
-  void ready(source& s) noexcept;
+  void ready(source& s) noexcept {
+    if (!s.ready_) {
+      append_ready(s);
+    }
+  }
 
   /// The same from any thread: wakes the loop if it sleeps. Lock-free unless it sleeps.
   /// @threadsafe
@@ -112,6 +116,9 @@ class event_loop {
 
  private:
   class impl;
+
+  void append_ready(source& s) noexcept;
+
   std::unique_ptr<impl> impl_;
 };
 

@@ -25,7 +25,7 @@ class outbox {
   }
 
   void written(caller& to) noexcept {
-    if (!in_turn_ || batch_for(to).size() >= link_writer::full_frame) {
+    if (!in_turn_ || link_writer::is_full(batch_for(to))) {
       hand_over();
     }
   }
@@ -119,7 +119,7 @@ void caller::on_ready() noexcept {
     chunk* next = oldest->next;
     if (!closed_) {
       in_flight_ -= std::min(in_flight_, oldest->answers.count());
-      writer_.pending().append(oldest->answers);
+      writer_.append(std::move(oldest->answers));
       written_here();
     }
     delete oldest;
@@ -129,20 +129,20 @@ void caller::on_ready() noexcept {
 
 void caller::written_here() noexcept {
   writer_.written();
-  if (on_backlog_ != nullptr && over_backlog()) {
-    loop_.ready(*on_backlog_);
+  if (after_answers_ != nullptr) {
+    loop_.ready(*after_answers_);
   }
 }
 
-void caller::open(link& to, std::string name, executors::event_loop::source* on_backlog) {
+void caller::open(link& to, std::string name, executors::event_loop::source* after_answers) {
   name_ = std::move(name);
-  on_backlog_ = on_backlog;
+  after_answers_ = after_answers;
   writer_.open(to);
 }
 
 void caller::close() noexcept {
   closed_ = true;
-  on_backlog_ = nullptr;
+  after_answers_ = nullptr;
   writer_.close();
 }
 

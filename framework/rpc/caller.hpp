@@ -41,8 +41,9 @@ class caller final : public ref_counted<caller>, private executors::event_loop::
 
   // The rest: on the loop's thread only.
 
-  /// `on_backlog` is made ready when an answer brought the peer over its backlog; null for nobody.
-  void open(link& to, std::string name, executors::event_loop::source* on_backlog = nullptr);
+  /// `after_answers` is made ready when there are answers, to look at the backlog once a pass; null
+  /// for nobody.
+  void open(link& to, std::string name, executors::event_loop::source* after_answers = nullptr);
   void close() noexcept;
   link_writer& writer() noexcept { return writer_; }
   const std::string& name() const noexcept { return name_; }
@@ -81,7 +82,7 @@ class caller final : public ref_counted<caller>, private executors::event_loop::
   link_writer writer_;
   std::uint32_t in_flight_ = 0;
   bool closed_ = false;
-  executors::event_loop::source* on_backlog_ = nullptr;
+  executors::event_loop::source* after_answers_ = nullptr;
   std::atomic<chunk*> chunks_{
       nullptr};  // From other threads, newest first. Each keeps a reference to this.
 };

@@ -31,10 +31,10 @@ void link_writer::flush() noexcept {
   if (pending_.empty()) {
     return;
   }
-  if (!queue_.empty() && pending_.size() < full_frame) {
+  if (!queue_.empty() && !is_full(pending_)) {
     return;  // Goes on growing until there is room.
   }
-  last_frame_ = std::min(pending_.size(), full_frame + full_frame / 4);
+  last_frame_ = std::min(pending_.size(), large_frame + large_frame / 4);
   wire::buffer frame = pending_.take();
   if (!queue_.empty() || !link_->send(frame)) {
     queued_bytes_ += frame.size();

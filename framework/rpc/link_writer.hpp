@@ -5,6 +5,7 @@
 #include <mailroom/framework/wire/envelope.hpp>
 
 #include <cstddef>
+#include <cstdint>
 #include <deque>
 
 namespace mailroom::rpc {
@@ -14,9 +15,13 @@ namespace mailroom::rpc {
 /// thread.
 class link_writer final : public executors::event_loop::source {
  public:
-  /// A frame is sent when it has this many bytes, so that the peer works on it while we fill the
-  /// next one.
-  static constexpr std::size_t full_frame = std::size_t{16} << 10U;
+  /// Whether a frame should not wait for more, so that the peer works on it while we fill the next
+  /// one. Not too early: what libzmq costs is its system calls, which the messages of a frame
+  /// share.
+  static bool is_full(const wire::batch& frame) noexcept {
+    return frame.size() >= large_frame ||
+           (frame.size() >= worth_a_frame && frame.count() >= several);
+  }
 
   link_writer(executors::event_loop& loop, wire::plane on) noexcept
       : source(executors::event_loop::phase::output), loop_(loop), pending_(on) {}
@@ -29,8 +34,16 @@ class link_writer final : public executors::event_loop::source {
     }
     return pending_;
   }
+  /// Messages that another thread wrote, in place of writing them here. `written` follows.
+  void append(wire::batch&& more) {
+    if (pending_.empty()) {
+      pending_ = std::move(more);
+    } else {
+      pending_.append(more);
+    }
+  }
   void written() noexcept {
-    if (pending_.size() >= full_frame) {
+    if (is_full(pending_)) {
       flush();
     } else {
       loop_.ready(*this);
@@ -54,7 +67,10 @@ class link_writer final : public executors::event_loop::source {
   }
 
  private:
-  static constexpr std::size_t worth_reserving = 1024;
+  static constexpr std::size_t worth_a_frame = std::size_t{32} << 10U;  // Bytes.
+  static constexpr std::uint32_t several = 8;                           // Messages.
+  static constexpr std::size_t large_frame = std::size_t{256} << 10U;   // Bytes.
+  static constexpr std::size_t worth_reserving = 1024;                  // Bytes.
 
   void on_ready() noexcept override { flush(); }
 

@@ -19,7 +19,7 @@ struct alignas(16) label {
 constexpr std::uint32_t unpooled = ~std::uint32_t{0};
 constexpr std::size_t pooled_from = std::size_t{8} << 10U;
 constexpr std::array<std::size_t, 4> class_sizes{
-    std::size_t{24} << 10U, std::size_t{96} << 10U, std::size_t{384} << 10U, std::size_t{1} << 20U};
+    std::size_t{40} << 10U, std::size_t{96} << 10U, std::size_t{384} << 10U, std::size_t{1} << 20U};
 constexpr std::size_t kept_per_class = kept_at_most / class_sizes.size();
 
 struct size_class {
