@@ -17,7 +17,8 @@ class platform {
  public:
   virtual ~platform() = default;
 
-  /// The monotonic clock; does not block.
+  /// The monotonic clock; does not block. May be some microseconds behind, never ahead: of two
+  /// threads that tell each other the time, the later may say the earlier one.
   virtual time_point now() const noexcept = 0;
 
   /// Unpredictable bytes, good enough for identities and tokens.
