@@ -43,14 +43,14 @@ async::work* take_first(async::work*& first) noexcept {
 
 call_batch::~call_batch() {
   while (left() > 0) {
-    const incoming dropped(to_, from_, front());
+    const incoming dropped(to_, *from_, front());
     pop();
   }
 }
 
 void call_batch::refuse_newest(std::size_t keep, const error& why) noexcept {
   for (std::size_t i = next_ + keep; i < calls_.size(); ++i) {
-    incoming(to_, from_, calls_[i]).fail(why);
+    incoming(to_, *from_, calls_[i]).fail(why);
   }
   calls_.resize(next_ + keep);
 }
@@ -133,12 +133,12 @@ bool activation::turn() noexcept {
     const bool turn_of_the_new = done % calls_per_new == calls_per_new - 1 && may_start();
     if (arrived_ != nullptr && !turn_of_the_new) {
       take_first(arrived_)->run();
-      now = runner_.now();
     } else if (may_start()) {
       start_next(now);
     } else {
       break;
     }
+    now = after_work();
   }
   obey();
   caller::end_of_turn();
@@ -182,13 +182,19 @@ bool activation::may_start() const noexcept {
          (!definition_->exclusive || running_.load(std::memory_order_relaxed) == 0);
 }
 
-void activation::start_next(time_point& now) noexcept {
+time_point activation::after_work() noexcept {
+  const time_point now = answered_at_ ? *answered_at_ : runner_.now();
+  answered_at_.reset();
+  return now;
+}
+
+void activation::start_next(time_point now) noexcept {
   auto& batch = static_cast<call_batch&>(*queue_);
   const arrived_call call = batch.front();
   batch.pop();
   queued_.store(queued_.load(std::memory_order_relaxed) - 1, std::memory_order_relaxed);
   {
-    incoming started(*this, batch.from(), call);
+    incoming started(*this, *batch.from(), call);
     if (call.until.passed(now)) {
       counters_.expired.fetch_add(1, std::memory_order_relaxed);
       started.fail(error(errc::expired, execution::not_run, "expired before it could start"));
@@ -200,7 +206,6 @@ void activation::start_next(time_point& now) noexcept {
       flow_ends();
     }
   }
-  now = runner_.now();
   if (batch.left() == 0) {
     take_first(queue_);
     delete &batch;

@@ -9,6 +9,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -36,6 +37,7 @@ class call_batch final : public async::work {
       : to_(to), from_(std::move(from)), frame_(std::move(holding)) {}
   ~call_batch();
 
+  void reserve(std::size_t calls) { calls_.reserve(calls); }
   void add(const arrived_call& one) { calls_.push_back(one); }
   std::size_t left() const noexcept { return calls_.size() - next_; }
   const arrived_call& front() const noexcept { return calls_[next_]; }
@@ -148,6 +150,9 @@ class activation final : public async::home {
   void arm(executors::timer& t, time_point due) noexcept override { runner_.arm(t, due); }
   void cancel(executors::timer& t) noexcept override { runner_.cancel(t); }
   time_point now() const noexcept override { return runner_.now(); }
+  /// Reads the clock for a call that is being answered, which ends its piece of work: the turn need
+  /// not read it again.
+  time_point answer_time() noexcept { return *(answered_at_ = runner_.now()); }
   void flow_begins() noexcept;
   void flow_ends() noexcept;
   counters& counting() noexcept { return counters_; }
@@ -157,7 +162,8 @@ class activation final : public async::home {
   enum class phase : std::uint8_t { open, stopping, ended };
 
   void take_inbox() noexcept;
-  void start_next(time_point& now) noexcept;
+  void start_next(time_point now) noexcept;
+  time_point after_work() noexcept;
   bool may_start() const noexcept;
   void refuse_queue() noexcept;
   void obey() noexcept;
@@ -178,6 +184,7 @@ class activation final : public async::home {
   connector& calls_out_;
   runner& runner_;
   counters counters_;
+  std::optional<time_point> answered_at_;  // By the present piece of work. On turns only.
 
   // Posted to get a turn in which the wanted phase is seen.
   class nudge final : public async::work {

@@ -47,9 +47,9 @@ result<const rpc::method_name*> client::learn(std::string_view method) const {
 }
 
 deadline client::ends() const noexcept {
-  const deadline mine = deadline::after(through_->now(), timeout_);
   const async::flow* here = async::current_flow();
-  return here == nullptr ? mine : earlier(mine, here->until);
+  return here == nullptr ? deadline::after(through_->now(), timeout_)
+                         : earlier(deadline::after(here->where->now(), timeout_), here->until);
 }
 
 error client::would_block(std::string_view method, const async::flow& here) {

@@ -46,25 +46,28 @@ class [[nodiscard]] call_operation {
  public:
   explicit call_operation(ref<rpc::pending_call> call) noexcept : call_(std::move(call)) {}
 
-  auto operator co_await() const noexcept {
-    struct awaiter {
-      explicit awaiter(ref<rpc::pending_call> waited) noexcept
-          : call(std::move(waited)), until(*call) {}
-      bool await_ready() const { return until.await_ready(); }
-      bool await_suspend(std::coroutine_handle<> continues) noexcept {
-        return until.await_suspend(continues);
-      }
-      result<T> await_resume() const {
-        until.await_resume();
-        return rpc::read_answer<T>(*call);
-      }
-      ref<rpc::pending_call> call;
-      async::until until;
-    };
-    return awaiter(call_);
-  }
+  auto operator co_await() const& noexcept { return awaiter(call_); }
+  auto operator co_await() && noexcept { return awaiter(std::move(call_)); }
 
  private:
+  class awaiter {
+   public:
+    explicit awaiter(ref<rpc::pending_call> waited) noexcept
+        : call_(std::move(waited)), until_(*call_) {}
+    bool await_ready() const { return until_.await_ready(); }
+    bool await_suspend(std::coroutine_handle<> continues) noexcept {
+      return until_.await_suspend(continues);
+    }
+    result<T> await_resume() const {
+      until_.await_resume();
+      return rpc::read_answer<T>(*call_);
+    }
+
+   private:
+    ref<rpc::pending_call> call_;
+    async::until until_;
+  };
+
   ref<rpc::pending_call> call_;
 };
 

@@ -6,7 +6,7 @@
 namespace mailroom {
 
 context::context(const rpc::incoming& call, async::style how)
-    : at_(call.at()), caller_(call.from()->name()) {
+    : at_(call.at()), caller_(call.from().name()) {
   flow_.where = &at_;
   flow_.how = how;
   flow_.until = call.until();

@@ -14,6 +14,7 @@ namespace mailroom::rpc {
 namespace {
 
 constexpr std::uint32_t max_routes = 65'536;
+constexpr std::size_t most_reserved = 1024;  // Calls.
 constexpr duration attach_within = std::chrono::seconds(2);
 
 }  // namespace
@@ -134,7 +135,8 @@ class inbound_session final : public link_observer, private executors::timer {
       switch (each.what) {
         case wire::kind::call:
         case wire::kind::cast:
-          if (const auto ok = on_call(each, whole, now, accepting, batches); !ok) {
+          if (const auto ok = on_call(each, whole, messages.count() + 1, now, accepting, batches);
+              !ok) {
             return ok;
           }
           break;
@@ -197,6 +199,7 @@ class inbound_session final : public link_observer, private executors::timer {
 
   result<void> on_call(const wire::message& received,
                        const wire::frame& whole,
+                       std::uint32_t messages,
                        time_point now,
                        bool accepting,
                        std::vector<std::unique_ptr<call_batch>>& batches) {
@@ -249,13 +252,14 @@ class inbound_session final : public link_observer, private executors::timer {
       route.found = *found;
       route.generation = generation;
     }
-    batch_for(*route.found.at, whole, batches)
+    batch_for(*route.found.at, whole, messages, batches)
         .add({head.id, until, route.found.what, received.payload, wants_answer});
     return {};
   }
 
   call_batch& batch_for(activation& to,
                         const wire::frame& whole,
+                        std::uint32_t messages,
                         std::vector<std::unique_ptr<call_batch>>& batches) {
     // The last first: calls for one endpoint usually come in runs.
     for (std::size_t i = batches.size(); i > 0; --i) {
@@ -263,7 +267,11 @@ class inbound_session final : public link_observer, private executors::timer {
         return *batches[i - 1];
       }
     }
-    return *batches.emplace_back(std::make_unique<call_batch>(to, from_, whole));
+    batches.push_back(std::make_unique<call_batch>(to, from_, whole));
+    if (batches.size() == 1) {
+      batches.back()->reserve(std::min<std::size_t>(messages, most_reserved));
+    }
+    return *batches.back();
   }
 
   result<void> refuse(std::uint64_t id, bool wants_answer, const error& why) {

@@ -30,7 +30,7 @@ bool incoming::begin_answer() noexcept {
     count_one(at_->counting().answered);
     return false;
   }
-  if (!until_.is_none() && until_.passed(at_->now())) {
+  if (!until_.is_none() && until_.passed(at_->answer_time())) {
     open_ = true;
     count_one(at_->counting().expired);
     fail(error(errc::expired, execution::ran_and_failed, "the handler ended after the deadline"));

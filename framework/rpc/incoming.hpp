@@ -15,9 +15,10 @@ namespace mailroom::rpc {
 /// activation.
 class incoming {
  public:
-  incoming(activation& at, const ref<caller>& from, const arrived_call& what) noexcept
+  /// Borrows `from`: whoever keeps a call beyond the batch that it came in keeps the caller too.
+  incoming(activation& at, caller& from, const arrived_call& what) noexcept
       : at_(&at),
-        from_(from),
+        from_(&from),
         until_(what.until),
         id_(what.id),
         what_(what.what),
@@ -25,7 +26,7 @@ class incoming {
         wants_answer_(what.wants_answer) {}
   incoming(incoming&& other) noexcept
       : at_(other.at_),
-        from_(std::move(other.from_)),
+        from_(other.from_),
         until_(other.until_),
         id_(other.id_),
         what_(other.what_),
@@ -77,7 +78,7 @@ class incoming {
   activation& at() const noexcept { return *at_; }
   deadline until() const noexcept { return until_; }
   const method& what() const noexcept { return *what_; }
-  const ref<caller>& from() const noexcept { return from_; }
+  caller& from() const noexcept { return *from_; }
   std::uint64_t id() const noexcept { return id_; }
 
  private:
@@ -92,7 +93,7 @@ class incoming {
   void finish_answer(wire::batch& batch) noexcept;
 
   activation* at_;
-  ref<caller> from_;
+  caller* from_;
   deadline until_;
   std::uint64_t id_;
   const method* what_;

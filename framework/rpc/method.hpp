@@ -72,13 +72,15 @@ namespace detail {
 /// A handler that outlives the turn it started in: the call, and the context that its code refers
 /// to.
 struct running_call {
-  running_call(incoming&& started, async::style how) : call(std::move(started)), ctx(call, how) {
+  running_call(incoming&& started, async::style how)
+      : from(&started.from()), call(std::move(started)), ctx(call, how) {
     call.at().flow_begins();
   }
   running_call(const running_call&) = delete;
   running_call& operator=(const running_call&) = delete;
   ~running_call() { call.at().flow_ends(); }
 
+  ref<caller> from;  // What `call` borrows.
   incoming call;
   context ctx;
 };
