@@ -1,5 +1,27 @@
 # mailroom_library, mailroom_program, mailroom_test, mailroom_fuzz: the four things a folder can hold.
 
+# mailroom_precompiled(<target> [<header>...]): what all compile against, made once in the target of that
+# name; with more headers, made for this target alone.
+function(mailroom_precompiled target)
+  if(NOT MAILROOM_PRECOMPILE)
+    return()
+  endif()
+  if(ARGN)
+    target_precompile_headers(${target} PRIVATE
+      "${PROJECT_SOURCE_DIR}/tools/cmake/precompiled.hpp" ${ARGN})
+    return()
+  endif()
+  if(NOT TARGET mailroom_precompiled)
+    file(CONFIGURE OUTPUT "${PROJECT_BINARY_DIR}/precompiled.cpp" CONTENT "")
+    add_library(mailroom_precompiled STATIC "${PROJECT_BINARY_DIR}/precompiled.cpp")
+    target_compile_features(mailroom_precompiled PRIVATE cxx_std_20)
+    target_link_libraries(mailroom_precompiled PRIVATE mailroom_flags Msgpack::cxx)
+    target_precompile_headers(mailroom_precompiled PRIVATE
+      "${PROJECT_SOURCE_DIR}/tools/cmake/precompiled.hpp")
+  endif()
+  target_precompile_headers(${target} REUSE_FROM mailroom_precompiled)
+endfunction()
+
 # mailroom_library(<target> [HEADERS <public header>...] [LINKS PUBLIC|PRIVATE <target>...]
 #                  [UMBRELLA <header>])
 #
@@ -20,6 +42,7 @@ function(mailroom_library target)
     set(scope INTERFACE)
   else()
     target_link_libraries(${target} PRIVATE $<BUILD_INTERFACE:mailroom_flags>)
+    mailroom_precompiled(${target})
   endif()
   file(RELATIVE_PATH folder "${PROJECT_SOURCE_DIR}" "${CMAKE_CURRENT_SOURCE_DIR}")
   list(TRANSFORM arg_HEADERS PREPEND "${PROJECT_BINARY_DIR}/mailroom/${folder}/")
@@ -42,12 +65,16 @@ function(mailroom_library target)
   set_property(GLOBAL APPEND PROPERTY mailroom_libraries ${target})
 endfunction()
 
-# mailroom_program(<target> SOURCES <file>... [LINKS <target>...] [OUTPUT_NAME <name>] [INSTALL])
+# mailroom_program(<target> SOURCES <file>... [LINKS <target>...] [OUTPUT_NAME <name>] [INSTALL]
+#                  [PRECOMPILE <header of others>...])
+#
+# PRECOMPILE: headers that most of its sources include beside those of the whole tree.
 function(mailroom_program target)
-  cmake_parse_arguments(PARSE_ARGV 1 arg "INSTALL" "OUTPUT_NAME" "SOURCES;LINKS")
+  cmake_parse_arguments(PARSE_ARGV 1 arg "INSTALL" "OUTPUT_NAME" "SOURCES;LINKS;PRECOMPILE")
   add_executable(${target} ${arg_SOURCES})
   target_include_directories(${target} PRIVATE "${PROJECT_BINARY_DIR}")
   target_link_libraries(${target} PRIVATE mailroom_flags ${arg_LINKS})
+  mailroom_precompiled(${target} ${arg_PRECOMPILE})
   if(arg_OUTPUT_NAME)
     set_target_properties(${target} PROPERTIES OUTPUT_NAME "${arg_OUTPUT_NAME}")
   endif()

@@ -2,6 +2,7 @@
 
 option(MAILROOM_WERROR "Warnings are errors (the presets say so; a plain build does not)" OFF)
 option(MAILROOM_CORE_ONLY "Only what uses neither CAF nor ZeroMQ: framework, transports/local" OFF)
+option(MAILROOM_PRECOMPILE "Parse the large headers of others once: a third less to compile" ON)
 option(MAILROOM_FUZZ "Build the libFuzzer targets (clang)" OFF)
 set(MAILROOM_SANITIZE "" CACHE STRING "Value of -fsanitize= for everything in the tree")
 set(MAILROOM_TEST_TIMEOUT 60 CACHE STRING "Seconds after which a test that names no time is killed")
@@ -23,8 +24,15 @@ file(CREATE_LINK "${PROJECT_SOURCE_DIR}" "${PROJECT_BINARY_DIR}/mailroom" SYMBOL
 
 find_program(MAILROOM_CCACHE ccache)
 if(MAILROOM_CCACHE AND NOT DEFINED CMAKE_CXX_COMPILER_LAUNCHER)
-  set(CMAKE_CXX_COMPILER_LAUNCHER "${MAILROOM_CCACHE}")
+  # What ccache's manual asks for with precompiled headers.
+  set(CMAKE_CXX_COMPILER_LAUNCHER
+    "${CMAKE_COMMAND}" -E env CCACHE_SLOPPINESS=pch_defines,time_macros "${MAILROOM_CCACHE}")
+  if(CMAKE_CXX_COMPILER_ID STREQUAL GNU)
+    add_compile_options(-fpch-preprocess)
+  endif()
 endif()
+# Boost's targets say so too; with precompiled headers all sources must say the same.
+add_compile_definitions(BOOST_ALL_NO_LIB)
 find_program(MAILROOM_LLD ld.lld)
 if(MAILROOM_LLD)
   add_link_options(-fuse-ld=lld)
