@@ -7,7 +7,7 @@
 namespace mailroom::rpc {
 namespace {
 
-constexpr std::size_t max_names = 65'536;
+constexpr std::size_t max_names = wire::max_routes;  // So that every link can number all of them.
 // Deadlines are looked at no oftener than this; a caller hears that much late at worst.
 constexpr duration look_every = std::chrono::milliseconds(5);
 

@@ -13,7 +13,6 @@
 namespace mailroom::rpc {
 namespace {
 
-constexpr std::uint32_t max_routes = 65'536;
 constexpr std::size_t most_reserved = 1024;  // Calls.
 constexpr duration attach_within = std::chrono::seconds(2);
 
@@ -56,7 +55,6 @@ class inbound_session final : public link_observer, private executors::timer {
   };
 
   struct resolved {
-    bool declared = false;
     std::uint64_t generation = 0;
     dispatcher::found found;
     wire::route names;
@@ -184,14 +182,14 @@ class inbound_session final : public link_observer, private executors::timer {
     if (!declared) {
       return declared.error();
     }
-    if (declared->number >= max_routes) {
-      return error(errc::protocol_error, "route number over the limit of 65536");
+    // Numbers come without gaps, so that the table grows no faster than what the peer has sent.
+    if (declared->number > routes_.size()) {
+      return error(errc::protocol_error, "route number that leaves a gap");
     }
-    if (declared->number >= routes_.size()) {
-      routes_.resize(declared->number + 1);
+    if (declared->number == routes_.size()) {
+      routes_.emplace_back();
     }
     auto& route = routes_[declared->number];
-    route.declared = true;
     route.generation = 0;
     route.names = *std::move(declared);
     return {};
@@ -207,7 +205,7 @@ class inbound_session final : public link_observer, private executors::timer {
     if (!wire::call_head::read(received.head, head)) {
       return error(errc::protocol_error, "call with fixed fields too short");
     }
-    if (head.route >= routes_.size() || !routes_[head.route].declared) {
+    if (head.route >= routes_.size()) {
       return error(errc::protocol_error, "call with a route that was not declared");
     }
     const bool wants_answer = received.what == wire::kind::call;

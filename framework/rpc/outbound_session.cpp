@@ -38,24 +38,30 @@ void outbound_session::close(bool flush) noexcept {
 }
 
 wire::batch& outbound_session::begin(const pending_call& call, std::uint64_t id) {
-  const std::uint32_t number = call.what.names.number;
-  if (number >= declared_.size()) {
-    declared_.resize(number + 1);
-  }
   wire::batch& batch = writer_.pending();
-  if (!declared_[number]) {
-    declared_[number] = true;
-    wire::write_route(batch, call.what.names);
-  }
   wire::call_head head;
   head.id = id;
-  head.route = number;
+  head.route = route_of(call.what.names, batch);
   if (!call.until.is_none()) {
     head.deadline = call.until.at().time_since_epoch().count();
   }
   const auto kind = call.how == pending_call::kind::call ? wire::kind::call : wire::kind::cast;
   head.write(batch.begin(kind, wire::call_head::size));
   return batch;
+}
+
+std::uint32_t outbound_session::route_of(const wire::route& names, wire::batch& batch) {
+  if (names.number >= routes_.size()) {
+    routes_.resize(names.number + 1);
+  }
+  std::uint32_t& known = routes_[names.number];
+  if (known == 0) {
+    wire::route declared = names;
+    declared.number = declared_;
+    wire::write_route(batch, declared);
+    known = ++declared_;
+  }
+  return known - 1;
 }
 
 bool outbound_session::finish(const pending_call& call) noexcept {

@@ -41,6 +41,7 @@ class outbound_session final : public link_observer {
   void on_writable(link& on) noexcept override;
   void on_closed(link& on, const error& why) noexcept override;
 
+  std::uint32_t route_of(const wire::route& names, wire::batch& batch);
   result<void> read(const wire::frame& received);
   void end(const error& why) noexcept;
 
@@ -49,7 +50,9 @@ class outbound_session final : public link_observer {
   connector::session_watch watch_;
   link* link_ = nullptr;
   link_writer writer_;
-  std::vector<bool> declared_;  // Route numbers that the peer knows.
+  std::vector<std::uint32_t>
+      routes_;                  // Of a name, by its number: that of its route, plus 1; 0: none.
+  std::uint32_t declared_ = 0;  // Routes.
   std::uint32_t in_flight_ = 0;
   std::size_t body_size_ = 0;
   bool ready_ = false;

@@ -31,7 +31,7 @@ struct topic_servers {
 
 /// The name of a method at a target, made once and then compared and sent by number.
 struct method_name {
-  wire::route names;  ///< Its `number` is the route number on every link of this node.
+  wire::route names;  ///< Its `number` is the node's own; each link has numbers of its own.
   topic_servers* servers = nullptr;
 };
 

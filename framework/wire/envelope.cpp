@@ -131,6 +131,10 @@ result<route> read_route(const message& from) {
   if (from.head.size() < route_head_size) {
     return malformed("route with fixed fields too short");
   }
+  const auto number = load<std::uint32_t>(from.head.data());
+  if (number >= max_routes) {
+    return malformed("route number beyond its limit");
+  }
   std::array<std::string, 5> names;
   if (!read_names(from.payload, names)) {
     return malformed("route without its five names");
@@ -140,7 +144,7 @@ result<route> read_route(const message& from) {
     return malformed("route with a name beyond its limit");
   }
   auto& [exchange, topic, name_space, version, method] = names;
-  return route{load<std::uint32_t>(from.head.data()),
+  return route{number,
                std::move(exchange),
                std::move(topic),
                std::move(name_space),

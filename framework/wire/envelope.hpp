@@ -25,6 +25,9 @@ inline constexpr std::size_t message_head_size = 8;
 /// Bytes of a name in a route and of a string in a control message; a reader refuses more.
 inline constexpr std::size_t max_text = 4096;
 
+/// Methods that one link may number; a reader refuses higher numbers.
+inline constexpr std::uint32_t max_routes = 65'536;
+
 /// Which sockets a frame may travel on: control frames between control threads, data frames between
 /// loops.
 enum class plane : std::uint8_t { control = 0, data = 1 };
@@ -244,7 +247,7 @@ result<failure> read_failure(const message& from);
 
 /// The name of a method at a target, declared once per link and then spoken of by number.
 struct route {
-  std::uint32_t number = 0;
+  std::uint32_t number = 0;  ///< Without gaps, from 0, on each link.
   std::string exchange;
   std::string topic;
   std::string name_space;

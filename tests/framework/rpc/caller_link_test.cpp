@@ -7,6 +7,7 @@
 #include <boost/test/unit_test.hpp>
 
 #include <future>
+#include <map>
 #include <random>
 #include <stdexcept>
 #include <string>
@@ -39,24 +40,35 @@ struct calling {
   }
   ~calling() { front.close(); }
 
-  std::future<result<int>> call(const std::string& server) {
+  std::future<result<int>> call(const std::string& server, const std::string& method = "join") {
     return front.client({.topic = "waiting"})
         .prepare({.server = server})
-        .future_call<int>("join", 1);
+        .future_call<int>(method, 1);
   }
-  /// The ids of the calls that the server with this number has received.
-  std::vector<std::uint64_t> ids(std::size_t server) {
-    std::vector<std::uint64_t> found;
+  /// What the server with this number has received.
+  struct seen {
+    std::vector<std::uint64_t> ids;           ///< Of calls.
+    std::vector<std::uint32_t> declared;      ///< Numbers of routes.
+    std::vector<std::string> methods_called;  ///< As the routes name them.
+  };
+  seen received(std::size_t server) {
+    seen found;
     for (int pass = 0; pass < 3; ++pass) {  // What was submitted is written and flushed by then.
       front.on_loop([&] {
-        found.clear();
+        found = {};
+        std::map<std::uint32_t, std::string> names;
         for (const auto& frame : over.links[server]->link.sent) {
           auto messages = wire::reader::open(frame.bytes(), wire::plane::data).value();
           wire::message one;
           while (messages.next(one).value()) {
             wire::call_head head;
             if (one.what == wire::kind::call && wire::call_head::read(one.head, head)) {
-              found.push_back(head.id);
+              found.ids.push_back(head.id);
+              found.methods_called.push_back(names[head.route]);
+            } else if (one.what == wire::kind::route) {
+              const auto route = wire::read_route(one).value();
+              found.declared.push_back(route.number);
+              names[route.number] = route.method;
             }
           }
         }
@@ -64,6 +76,7 @@ struct calling {
     }
     return found;
   }
+  std::vector<std::uint64_t> ids(std::size_t server) { return received(server).ids; }
   void reply(std::size_t server, std::uint64_t id, int value) {
     wire::batch batch(wire::plane::data);
     wire::store(batch.begin(wire::kind::reply, wire::id_head::size), id);
@@ -89,6 +102,27 @@ struct calling {
 }  // namespace
 
 BOOST_AUTO_TEST_SUITE(rpc_data_link_of_the_caller)
+
+// They were numbered once for all links, so that a link saw gaps.
+BOOST_AUTO_TEST_CASE(numbers_the_routes_of_each_link_from_nought_without_gaps) {
+  calling s;
+  std::vector<std::future<result<int>>> out;
+  const std::vector<std::string> first{"a", "b", "a", "c"};
+  const std::vector<std::string> second{"d", "b", "e", "d"};
+  for (const auto& method : first) {
+    out.push_back(s.call("0", method));
+  }
+  for (const auto& method : second) {
+    out.push_back(s.call("1", method));
+  }
+  for (const std::size_t server : {0U, 1U}) {
+    const auto seen = s.received(server);
+    BOOST_TEST(seen.declared == (std::vector<std::uint32_t>{0, 1, 2}),
+               boost::test_tools::per_element());
+    BOOST_TEST(seen.methods_called == (server == 0 ? first : second),
+               boost::test_tools::per_element());
+  }
+}
 
 BOOST_AUTO_TEST_CASE(takes_the_answer_to_a_call) {
   calling s;

@@ -96,8 +96,9 @@ BOOST_AUTO_TEST_CASE(answers_calls_of_a_peer_that_speaks_by_hand) {
   server s;
   fake_peer peer(s.back);
   peer.attach();
-  peer.declare(7, "waiting", "repeat");
-  peer.feed(one_call(1, 7));
+  peer.declare(0, "waiting", "go");
+  peer.declare(1, "waiting", "repeat");
+  peer.feed(one_call(1, 1));
   BOOST_TEST(eventually([&] { return peer.replies() == 1; }));
   BOOST_TEST(!peer.closed());
 }
@@ -152,6 +153,22 @@ BOOST_AUTO_TEST_CASE(is_closed_on_a_route_that_was_not_declared_or_is_too_large)
   peer.attach();
   peer.declare(65'536, "waiting", "repeat");
   BOOST_TEST(peer.closed());
+}
+
+// One message of 20 bytes had a table of 65536 routes made, on every link.
+BOOST_AUTO_TEST_CASE(is_closed_on_a_route_number_that_leaves_a_gap) {
+  for (const std::uint32_t number : {2U, 1000U, 65'535U}) {
+    server s;
+    fake_peer peer(s.back);
+    peer.attach();
+    peer.declare(0, "waiting", "go");
+    peer.declare(0, "waiting", "repeat");  // Anew: no gap.
+    peer.feed(one_call(1, 0));
+    BOOST_TEST(eventually([&] { return peer.replies() == 1; }));
+    peer.declare(number, "waiting", "repeat");
+    BOOST_TEST(peer.closed());
+    BOOST_TEST(s.garbage() == 1U);
+  }
 }
 
 BOOST_AUTO_TEST_CASE(refuses_what_is_not_served_and_stays_open) {

@@ -192,6 +192,15 @@ BOOST_AUTO_TEST_CASE(refuses_names_beyond_their_limit) {
   }
 }
 
+BOOST_AUTO_TEST_CASE(refuses_route_numbers_beyond_their_limit) {
+  for (const std::uint32_t number : {wire::max_routes - 1, wire::max_routes}) {
+    batch out(plane::data);
+    wire::write_route(out, {number, "mailroom", "t", "", "1.0", "m"});
+    const auto frame = out.take();
+    BOOST_TEST(wire::read_route(only(frame)).has_value() == (number < wire::max_routes));
+  }
+}
+
 BOOST_AUTO_TEST_SUITE_END()
 
 }  // namespace mailroom::tests

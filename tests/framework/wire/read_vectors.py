@@ -253,6 +253,7 @@ def failure(fields, payload):
 
 
 def route(fields, payload):
+    need(fields["number"] < 65536, "route number over the limit")
     names = ["exchange", "topic", "namespace", "version", "method"]
     return {**fields, **dict(zip(names, fixed_array(payload, [short_text] * 5)))}
 
