@@ -23,12 +23,12 @@ class inbound_session final : public link_observer, private executors::timer {
  public:
   inbound_session(data_server& server, link& opened)
       : server_(server), link_(&opened), from_(make_ref<caller>(server.loop_, server.limits_)) {
-    server_.loop_.arm(*this, server_.loop_.now() + attach_within);
+    server_.loop_.arm(*this, attach_by_);
   }
   ~inbound_session() {
     server_.loop_.cancel(*this);
     from_->close();
-    server_.loop_.forget(backlog_watch_);
+    server_.loop_.forget(review_);
   }
 
   const session_id* session() const noexcept { return attached_ ? &session_ : nullptr; }
@@ -43,12 +43,13 @@ class inbound_session final : public link_observer, private executors::timer {
   }
 
  private:
-  // Answers are written while frames are read and batches walked, where a link must not close.
-  class backlog_watch final : public executors::event_loop::source {
+  // Answers are written while frames are read and batches walked, and timers fire under their lock:
+  // where a link must not close. Both leave it to this.
+  class review final : public executors::event_loop::source {
    public:
-    explicit backlog_watch(inbound_session& of) noexcept
+    explicit review(inbound_session& of) noexcept
         : source(executors::event_loop::phase::output), of_(of) {}
-    void on_ready() noexcept override { of_.on_backlog(); }
+    void on_ready() noexcept override { of_.on_review(); }
 
    private:
     inbound_session& of_;
@@ -67,14 +68,7 @@ class inbound_session final : public link_observer, private executors::timer {
     server_.gone(*this);
   }
 
-  // The peer connected and said nothing. Runs under the timers' lock, so it only leaves a note.
-  void on_time() noexcept override {
-    server_.loop_.post([&server = server_, self = this] {
-      if (server.links_.contains(self) && !self->attached_) {
-        self->reject("no attach message in time");
-      }
-    });
-  }
+  void on_time() noexcept override { server_.loop_.notify(review_); }
 
   void on_frame(link&, wire::frame received) noexcept override {
     server_.counters_.frames.fetch_add(1, std::memory_order_relaxed);
@@ -88,11 +82,21 @@ class inbound_session final : public link_observer, private executors::timer {
     }
   }
 
-  // After the writer has had its turn to flush, since it was made ready before this.
-  void on_backlog() noexcept {
-    if (link_ == nullptr || !from_->over_backlog()) {
+  void on_review() noexcept {
+    if (link_ == nullptr) {
       return;
     }
+    if (!attached_) {
+      if (server_.loop_.now() >= attach_by_) {
+        reject("no attach message in time");
+      }
+    } else if (from_->over_backlog()) {
+      // The writer has had its turn to flush, since it was made ready before this.
+      cut_off();
+    }
+  }
+
+  void cut_off() noexcept {
     server_.counters_.cut_off.fetch_add(1, std::memory_order_relaxed);
     log::warn_limited(link_->peer_host(),
                       "peer_cut_off",
@@ -170,7 +174,7 @@ class inbound_session final : public link_observer, private executors::timer {
     clocks_->set(what->clocks);
     attached_ = true;
     server_.peers_.fetch_add(1, std::memory_order_relaxed);
-    from_->open(*link_, known->node, &backlog_watch_);
+    from_->open(*link_, known->node, &review_);
     from_->writer().pending().begin(wire::kind::attached, 0);
     from_->writer().pending().finish();
     from_->writer().written();
@@ -300,7 +304,8 @@ class inbound_session final : public link_observer, private executors::timer {
   data_server& server_;
   link* link_;
   ref<caller> from_;
-  backlog_watch backlog_watch_{*this};
+  review review_{*this};
+  const time_point attach_by_ = server_.loop_.now() + attach_within;
   bool attached_ = false;
   session_id session_{};
   std::shared_ptr<session_table::clocks> clocks_;

@@ -11,6 +11,7 @@
 #include <memory>
 #include <random>
 #include <string>
+#include <thread>
 #include <vector>
 
 namespace mailroom::tests {
@@ -138,6 +139,33 @@ BOOST_AUTO_TEST_CASE(is_closed_when_it_says_nothing) {
   server s;
   fake_peer peer(s.back);
   BOOST_TEST(eventually([&] { return peer.closed(); }));
+}
+
+// The note that an older link had said nothing outlived it, and met the new one at its address.
+BOOST_AUTO_TEST_CASE(is_not_closed_for_the_silence_of_one_before_it) {
+  server s;
+  auto& loop = s.back.loop();
+  fake_link silent;
+  fake_link fresh;
+  rpc::link_observer* session = nullptr;
+  s.back.on_loop([&] { session = s.back.server().on_accept(silent); });
+  const auto done = std::make_shared<tally>();
+  loop.post([&, done] {
+    std::this_thread::sleep_for(2100ms);
+    // The timer fires at the end of the next pass; the one after it begins with this.
+    loop.post([&, done] {
+      loop.post([&, done] {
+        session->on_closed(silent, error(errc::lost, "gone"));
+        session = s.back.server().on_accept(fresh);
+        done->add();
+      });
+    });
+  });
+  BOOST_TEST_REQUIRE(done->reaches(1));
+  for (int pass = 0; pass < 3; ++pass) {
+    s.back.on_loop([&] { BOOST_TEST(!fresh.closed); });
+  }
+  s.back.on_loop([&] { s.back.server().close(); });
 }
 
 BOOST_AUTO_TEST_CASE(is_closed_on_a_route_that_was_not_declared_or_is_too_large) {
