@@ -3,6 +3,7 @@
 
 #include <condition_variable>
 #include <mutex>
+#include <stdexcept>
 
 namespace mailroom::async {
 namespace {
@@ -67,19 +68,28 @@ void completion::complete() noexcept {
   }
 }
 
-bool completion::attach(waiter& by) noexcept {
+bool completion::attach(waiter& by) {
   by.link(*this);
   work* expected = nullptr;
   if (state_.compare_exchange_strong(expected, &by, std::memory_order_acq_rel)) {
     return true;
   }
   by.unlink();
+  if (expected != done_mark()) {
+    waiter::awaited_twice();
+  }
   return false;
 }
 
 bool completion::detach(waiter& by) noexcept {
   work* expected = &by;
   return state_.compare_exchange_strong(expected, nullptr, std::memory_order_acq_rel);
+}
+
+void waiter::awaited_twice() {
+  throw std::logic_error(
+      "awaited twice: a call, a sleep or an event continues one flow, and one waits for it "
+      "already");
 }
 
 void waiter::link(completion& on) noexcept {
@@ -104,6 +114,7 @@ void waiter::unlink() noexcept {
   }
   newer_ = nullptr;
   older_ = nullptr;
+  on_ = nullptr;
 }
 
 void waiter::run() noexcept {

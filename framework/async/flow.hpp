@@ -101,8 +101,12 @@ class waiter final : public work {
  public:
   waiter() noexcept = default;
 
-  /// Remembers who continues; call before `completion::attach`.
-  void prepare(flow& waiting, std::coroutine_handle<> continues) noexcept {
+  /// Remembers who continues; call before `completion::attach`. Throws std::logic_error while it
+  /// waits.
+  void prepare(flow& waiting, std::coroutine_handle<> continues) {
+    if (on_ != nullptr) {
+      awaited_twice();
+    }
     flow_ = &waiting;
     handle_ = continues;
   }
@@ -118,12 +122,13 @@ class waiter final : public work {
   friend class completion;
   friend class home;
 
+  [[noreturn]] static void awaited_twice();
   void link(completion& on) noexcept;
   void unlink() noexcept;
 
   flow* flow_ = nullptr;
   std::coroutine_handle<> handle_;
-  completion* on_ = nullptr;
+  completion* on_ = nullptr;  // Null: it does not wait.
   waiter* newer_ = nullptr;
   waiter* older_ = nullptr;
   bool cancelled_ = false;
@@ -144,8 +149,10 @@ class completion {
   /// @threadsafe
   void complete() noexcept;
 
-  /// From now on `by` is continued by `complete`. False: it is done already, do not wait.
-  bool attach(waiter& by) noexcept;
+  /// From now on `by` is continued by `complete`. False: it is done already, do not wait. Throws
+  /// std::logic_error if somebody waits for it already: who came second would go on as if it were
+  /// done.
+  bool attach(waiter& by);
 
   /// Takes the waiter back. False: `complete` was faster, and `by` is or will be posted.
   bool detach(waiter& by) noexcept;
@@ -163,7 +170,7 @@ class event final : public completion {};
 
 /// Waits in whatever way the current flow can: parks the fiber, or blocks the thread if there is no
 /// flow. False at once inside plain handlers and coroutines, which must not block. Throws
-/// `flow_cancelled` when the actor is being ended.
+/// `flow_cancelled` when the actor is being ended, and as `attach`.
 bool wait(completion& what);
 
 /// `co_await until(completion)`.
@@ -177,7 +184,7 @@ class until {
     }
     return what_.done();
   }
-  bool await_suspend(std::coroutine_handle<> continues) noexcept {
+  bool await_suspend(std::coroutine_handle<> continues) {
     waiter_.prepare(*current_flow(), continues);
     return what_.attach(waiter_);
   }

@@ -41,7 +41,7 @@ class gathering {
 
   /// Waits for all branches even when the flow is cancelled: their frames refer to this one.
   bool await_ready() const noexcept { return all_.done(); }
-  bool await_suspend(std::coroutine_handle<> continues) noexcept {
+  bool await_suspend(std::coroutine_handle<> continues) {
     waiter_.prepare(*current_flow(), continues);
     waiter_.shield();
     return all_.attach(waiter_);

@@ -42,9 +42,7 @@ class sleep_operation {
     arm();
     return until_.await_ready();
   }
-  bool await_suspend(std::coroutine_handle<> continues) noexcept {
-    return until_.await_suspend(continues);
-  }
+  bool await_suspend(std::coroutine_handle<> continues) { return until_.await_suspend(continues); }
   void await_resume() const { until_.await_resume(); }
 
  private:

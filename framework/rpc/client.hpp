@@ -40,7 +40,7 @@ result<T> read_answer(const pending_call& call) {
 }  // namespace rpc
 
 /// A call that is out: `co_await` it for its `result<T>`. Dropping it drops the answer, not the
-/// call.
+/// call. One flow awaits it at a time: while one does, a second `co_await` throws std::logic_error.
 template <class T>
 class [[nodiscard]] call_operation {
  public:
@@ -55,7 +55,7 @@ class [[nodiscard]] call_operation {
     explicit awaiter(ref<rpc::pending_call> waited) noexcept
         : call_(std::move(waited)), until_(*call_) {}
     bool await_ready() const { return until_.await_ready(); }
-    bool await_suspend(std::coroutine_handle<> continues) noexcept {
+    bool await_suspend(std::coroutine_handle<> continues) {
       return until_.await_suspend(continues);
     }
     result<T> await_resume() const {

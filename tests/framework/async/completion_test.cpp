@@ -5,7 +5,10 @@
 #include <boost/test/unit_test.hpp>
 
 #include <atomic>
+#include <exception>
 #include <memory>
+#include <stdexcept>
+#include <string>
 #include <thread>
 #include <vector>
 
@@ -30,6 +33,21 @@ class starting_line {
  private:
   std::atomic<int> arrived_{0};
 };
+
+task<void> waits(async::until& on) {
+  co_await on;
+}
+
+std::string words_of(const std::exception_ptr& thrown) {
+  try {
+    if (thrown) {
+      std::rethrow_exception(thrown);
+    }
+  } catch (const std::logic_error& misuse) {
+    return misuse.what();
+  }
+  return "nothing was thrown";
+}
 
 }  // namespace
 
@@ -163,6 +181,61 @@ BOOST_AUTO_TEST_CASE(wakes_a_thread_of_no_actor) {
     BOOST_TEST(async::wait(*what));
     completer.join();
   }
+}
+
+// Who came second was told that it was done, and read an answer that was not there.
+BOOST_AUTO_TEST_CASE(refuses_a_second_waiter_and_continues_the_first) {
+  hand_home home;
+  hand_flow first(home);
+  hand_flow second(home);
+  hand_flow on_fiber(home);
+  async::event what;
+  first.start_coroutine([&]() -> task<void> { co_await async::until(what); });
+  second.start_coroutine([&]() -> task<void> { co_await async::until(what); });
+  on_fiber.start_fiber([&] { async::wait(what); });
+  for (auto* refused : {&second, &on_fiber}) {
+    BOOST_TEST(refused->ended);
+    BOOST_TEST(words_of(refused->thrown).find("awaited twice") == 0U);
+  }
+  BOOST_CHECK_THROW(async::wait(what), std::logic_error);  // A thread of no actor.
+  BOOST_TEST(!first.ended);
+  what.complete();
+  home.run_all();
+  BOOST_TEST(first.ended);
+  BOOST_TEST(!first.thrown);
+  BOOST_TEST(!home.anything_waiting());
+}
+
+// The second overwrote who is continued, so that the first never was.
+BOOST_AUTO_TEST_CASE(refuses_to_be_awaited_twice_through_one_object) {
+  hand_home home;
+  hand_flow first(home);
+  hand_flow second(home);
+  async::event what;
+  async::until shared(what);
+  first.start_coroutine([&] { return waits(shared); });
+  second.start_coroutine([&] { return waits(shared); });
+  BOOST_TEST(second.ended);
+  BOOST_TEST(words_of(second.thrown).find("awaited twice") == 0U);
+  what.complete();
+  home.run_all();
+  BOOST_TEST(first.ended);
+  BOOST_TEST(!first.thrown);
+}
+
+BOOST_AUTO_TEST_CASE(may_be_awaited_again_when_the_first_has_gone_on) {
+  hand_home home;
+  hand_flow first(home);
+  hand_flow second(home);
+  async::event what;
+  async::until shared(what);
+  first.start_coroutine([&] { return waits(shared); });
+  what.complete();
+  home.run_all();
+  second.start_coroutine([&] { return waits(shared); });
+  BOOST_TEST(first.ended);
+  BOOST_TEST(second.ended);
+  BOOST_TEST(!second.thrown);
 }
 
 BOOST_AUTO_TEST_SUITE_END()
