@@ -3,6 +3,7 @@
 #include <coroutine>
 #include <exception>
 #include <optional>
+#include <stdexcept>
 #include <type_traits>
 #include <utility>
 
@@ -38,7 +39,12 @@ class promise_base {
 
   void unhandled_exception() noexcept { thrown_ = std::current_exception(); }
 
-  void set_parent(std::coroutine_handle<> parent) noexcept { parent_ = parent; }
+  void set_parent(std::coroutine_handle<> parent) {
+    if (parent_) {
+      throw std::logic_error("awaited twice: a task runs once, for one that awaits it");
+    }
+    parent_ = parent;
+  }
   void parent_suspends() noexcept { parent_suspended_ = true; }
 
  protected:
@@ -82,8 +88,8 @@ class promise<void> final : public promise_base {
 }  // namespace async::detail
 
 /// A coroutine that yields a T: runs when it is awaited, in turns of the actor that awaits it. Owns
-/// its frame; awaited at most once. Arguments of a coroutine should be values: references must
-/// outlive the await.
+/// its frame; awaited once, a second `co_await` throws std::logic_error. Arguments of a coroutine
+/// should be values: references must outlive the await.
 template <class T = void>
 class [[nodiscard]] task {
  public:

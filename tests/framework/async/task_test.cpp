@@ -124,6 +124,30 @@ BOOST_AUTO_TEST_CASE(passes_exceptions_on_after_it_was_suspended) {
   BOOST_CHECK_THROW(std::rethrow_exception(flow.thrown), std::runtime_error);
 }
 
+// The second resumed a coroutine that had ended, or that waited for something else.
+BOOST_AUTO_TEST_CASE(refuses_to_be_awaited_twice) {
+  hand_home home;
+  async::event go;
+  auto shared = [](async::event& what) -> task<int> {
+    co_await async::until(what);
+    co_return 42;
+  }(go);
+  const auto awaits = [](task<int>& what) -> task<void> { BOOST_TEST(co_await what == 42); };
+  hand_flow first(home);
+  hand_flow second(home);
+  hand_flow third(home);
+  first.start_coroutine([&] { return awaits(shared); });
+  second.start_coroutine([&] { return awaits(shared); });
+  BOOST_TEST(!first.ended);
+  BOOST_CHECK_THROW(std::rethrow_exception(second.thrown), std::logic_error);
+  go.complete();
+  home.run_all();
+  BOOST_TEST(first.ended);
+  BOOST_TEST(!first.thrown);
+  third.start_coroutine([&] { return awaits(shared); });
+  BOOST_CHECK_THROW(std::rethrow_exception(third.thrown), std::logic_error);
+}
+
 BOOST_AUTO_TEST_CASE(moves_its_value) {
   hand_home home;
   hand_flow flow(home);
