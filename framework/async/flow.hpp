@@ -24,6 +24,9 @@ class work {
   /// Called on the home's turn, once for each `post`.
   virtual void run() noexcept = 0;
 
+  /// Called instead of `run` when the home is destroyed before its turn came.
+  virtual void dropped() noexcept {}
+
   work* next = nullptr;  ///< For the queue that holds it.
 
  protected:

@@ -73,12 +73,9 @@ activation::activation(std::shared_ptr<const endpoint_definition> what,
 
 activation::~activation() {
   take_inbox();
-  // Batches answer for themselves; whatever else was posted is gone with its flow.
   for (async::work** list : {&arrived_, &queue_}) {
     while (*list != nullptr) {
-      if (auto* batch = dynamic_cast<call_batch*>(take_first(*list))) {
-        delete batch;
-      }
+      take_first(*list)->dropped();
     }
   }
 }
@@ -154,7 +151,7 @@ bool activation::turn() noexcept {
 }
 
 void activation::accept(call_batch& arrived) noexcept {
-  if (seen_.load(std::memory_order_relaxed) != phase::open) {
+  if (!is_open()) {
     arrived.refuse_newest(0, stopping());
     delete &arrived;
     return;

@@ -51,6 +51,7 @@ class call_batch final : public async::work {
   void refuse_newest(std::size_t keep, const error& why) noexcept;
 
   void run() noexcept override;
+  void dropped() noexcept override { delete this; }
 
  private:
   activation& to_;
@@ -145,6 +146,8 @@ class activation final : public async::home {
 
   // For calls and contexts, on a turn.
 
+  /// Neither stopped nor ended.
+  bool is_open() const noexcept { return seen_.load(std::memory_order_relaxed) == phase::open; }
   connector& calls_out() const noexcept { return calls_out_; }
   void* object() const noexcept { return object_.get(); }
   void arm(executors::timer& t, time_point due) noexcept override { runner_.arm(t, due); }

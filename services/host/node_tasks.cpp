@@ -27,8 +27,18 @@ class task_start final : public async::work {
   std::future<void> outcome() { return outcome_.get_future(); }
 
   void run() noexcept override {
+    if (!at_.is_open()) {
+      dropped();  // What begins now would be waited for by nobody, and cancelled by nobody.
+      return;
+    }
     const async::flow_scope scope(&ctx_.flow());
     drive(std::unique_ptr<task_start>(this));
+  }
+  void dropped() noexcept override {
+    outcome_.set_exception(std::make_exception_ptr(
+        call_error(error(errc::cancelled, "the node stopped before the task began"))));
+    ended_->store(true);
+    delete this;
   }
 
  private:
