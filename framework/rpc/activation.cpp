@@ -1,6 +1,7 @@
 #include <mailroom/framework/rpc/activation.hpp>
 #include <mailroom/framework/rpc/incoming.hpp>
 #include <mailroom/framework/rpc/method.hpp>
+#include <mailroom/framework/rpc/stop_signal.hpp>
 
 #include <chrono>
 #include <utility>
@@ -238,7 +239,27 @@ void activation::obey() noexcept {
   seen_.store(wanted, std::memory_order_release);
   refuse_queue();
   if (wanted == phase::ended) {
+    while (signals_ != nullptr) {
+      signals_->stop();
+    }
     cancel_waiting();
+  }
+}
+
+void activation::list(stop_signal& handler) noexcept {
+  handler.listed_ = true;
+  handler.older_ = signals_;
+  if (signals_ != nullptr) {
+    signals_->newer_ = &handler;
+  }
+  signals_ = &handler;
+}
+
+void activation::unlist(stop_signal& handler) noexcept {
+  handler.listed_ = false;
+  (handler.newer_ != nullptr ? handler.newer_->older_ : signals_) = handler.older_;
+  if (handler.older_ != nullptr) {
+    handler.older_->newer_ = handler.newer_;
   }
 }
 

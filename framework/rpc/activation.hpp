@@ -18,6 +18,7 @@ namespace mailroom::rpc {
 class activation;
 class connector;
 class method;
+class stop_signal;
 struct endpoint_definition;
 
 /// One call as it lies in its frame: looked up and admitted, not decoded.
@@ -125,8 +126,8 @@ class activation final : public async::home {
   /// @threadsafe
   void stop() noexcept;
 
-  /// Ends what still runs: every flow is resumed with `flow_cancelled` where it waits. Takes effect
-  /// on the next turn.
+  /// Ends what still runs: stop tokens are stopped, then every flow is resumed with
+  /// `flow_cancelled` where it waits. Takes effect on the next turn.
   /// @threadsafe
   void end() noexcept;
 
@@ -148,6 +149,7 @@ class activation final : public async::home {
 
   /// Neither stopped nor ended.
   bool is_open() const noexcept { return seen_.load(std::memory_order_relaxed) == phase::open; }
+  bool has_ended() const noexcept { return seen_.load(std::memory_order_relaxed) == phase::ended; }
   connector& calls_out() const noexcept { return calls_out_; }
   void* object() const noexcept { return object_.get(); }
   void arm(executors::timer& t, time_point due) noexcept override { runner_.arm(t, due); }
@@ -160,6 +162,9 @@ class activation final : public async::home {
   void flow_ends() noexcept;
   counters& counting() noexcept { return counters_; }
   void accept(call_batch& arrived) noexcept;
+  /// Signals to stop when it ends; each takes itself out.
+  void list(stop_signal& handler) noexcept;
+  void unlist(stop_signal& handler) noexcept;
 
  private:
   enum class phase : std::uint8_t { open, stopping, ended };
@@ -176,6 +181,7 @@ class activation final : public async::home {
   async::work* arrived_last_ = nullptr;
   async::work* queue_ = nullptr;  // Batches with calls to start, oldest first.
   async::work* queue_last_ = nullptr;
+  stop_signal* signals_ = nullptr;       // Of handlers that asked for it. On turns only.
   std::atomic<std::size_t> queued_{0};   // Written on turns only.
   std::atomic<std::size_t> running_{0};  // Written on turns only.
   std::atomic<phase> wanted_{phase::open};

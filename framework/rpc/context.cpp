@@ -21,12 +21,9 @@ context::context(rpc::activation& at, std::string_view name) : at_(at) {
 
 std::stop_token context::stop_token() {
   if (!stop_) {
-    stop_.emplace();
-    if (flow_.cancelled) {
-      stop_->request_stop();
-    }
+    stop_ = rpc::stop_signal::make(at_, flow_);
   }
-  return stop_->get_token();
+  return stop_->token();
 }
 
 mailroom::client context::client(target to) const {

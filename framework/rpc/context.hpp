@@ -2,10 +2,10 @@
 
 #include <mailroom/framework/async/flow.hpp>
 #include <mailroom/framework/async/sleep.hpp>
+#include <mailroom/framework/rpc/stop_signal.hpp>
 #include <mailroom/framework/rpc/target.hpp>
 
 #include <cstdint>
-#include <optional>
 #include <stop_token>
 #include <string_view>
 
@@ -32,7 +32,11 @@ class context {
   /// When the caller stops waiting. Calls made from here inherit it if theirs is later.
   mailroom::deadline deadline() const noexcept { return flow_.until; }
 
-  /// Becomes stopped when the answer is no longer wanted or the server ends.
+  /// Becomes stopped when the call's deadline passes and when the server ends its handlers (after
+  /// that whatever this one waits for throws); stopped from the start if that has happened. It is
+  /// not when the caller gives up before its deadline: a server does not hear of that yet. It
+  /// happens on a turn of the endpoint: stop callbacks run beside no handler of it and cannot wait,
+  /// and a handler that does not wait either sees no change while it runs.
   std::stop_token stop_token();
 
   /// The node that asked, as it calls itself.
@@ -54,7 +58,7 @@ class context {
   async::flow flow_;
   rpc::activation& at_;
   std::string_view caller_;
-  std::optional<std::stop_source> stop_;
+  rpc::stop_signal::owner stop_;  // Null until it is asked for.
 };
 
 }  // namespace mailroom

@@ -93,6 +93,8 @@ class stage {
   /// Posts what was added and gives turns until nothing wants one.
   void run();
   void pass(duration time);
+  /// Those that are due, without a turn.
+  void fire_timers() { runner_.timers.fire(runner_.time); }
 
   /// The answer so far; `count` 0 if there is none.
   answer of(std::uint64_t id);
@@ -102,6 +104,8 @@ class stage {
   void advance(duration time) noexcept { runner_.time += time; }
   bool told_quiet() const noexcept { return runner_.told_quiet; }
   int rings() const noexcept { return runner_.rung; }
+  /// Armed.
+  std::size_t timers() const { return runner_.timers.size(); }
 
   /// For handlers, which have no other way to it: the stage that was made last.
   static stage& current() noexcept { return *current_; }

@@ -1,0 +1,62 @@
+#include <mailroom/framework/rpc/activation.hpp>
+#include <mailroom/framework/rpc/stop_signal.hpp>
+
+namespace mailroom::rpc {
+
+stop_signal::owner stop_signal::make(activation& at, const async::flow& of) {
+  owner made(new stop_signal(at, of));
+  if (at.has_ended() || of.until.passed(at.now())) {
+    made->source_.request_stop();
+    return made;
+  }
+  at.list(*made);
+  if (!of.until.is_none()) {
+    at.arm(*made, of.until.at());
+  }
+  return made;
+}
+
+void stop_signal::stop() noexcept {
+  leave();
+  // Callbacks run on the turn of their endpoint and can wait no more than a plain handler.
+  async::flow callbacks;
+  callbacks.where = &at_;
+  callbacks.how = async::style::plain;
+  callbacks.until = of_.until;
+  callbacks.name = of_.name;
+  const async::flow_scope scope(&callbacks);
+  std::stop_source kept = source_;
+  kept.request_stop();
+}
+
+void stop_signal::let_go() noexcept {
+  leave();
+  at_.cancel(*this);
+  if (noticed_) {
+    let_go_ = true;  // The notice is the last owner.
+  } else {
+    delete this;
+  }
+}
+
+void stop_signal::leave() noexcept {
+  if (listed_) {
+    at_.unlist(*this);
+  }
+}
+
+void stop_signal::on_time() noexcept {
+  noticed_ = true;
+  at_.post(*this);
+}
+
+void stop_signal::run() noexcept {
+  noticed_ = false;
+  if (let_go_) {
+    delete this;
+  } else {
+    stop();
+  }
+}
+
+}  // namespace mailroom::rpc
