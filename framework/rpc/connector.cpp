@@ -49,16 +49,13 @@ result<const method_name*> connector::name(const target& at, std::string_view me
     return error(errc::busy,
                  "this node has called 65536 different methods, which is all it can number");
   }
-  topic_servers* servers = nullptr;
-  for (auto& each : topics_) {
-    if (each.topic == at.topic && each.exchange == at.exchange) {
-      servers = &each;
-    }
-  }
+  const auto of_topic = topic_index_.find({at.exchange, at.topic});
+  topic_servers* servers = of_topic != topic_index_.end() ? of_topic->second : nullptr;
   if (servers == nullptr) {
     servers = &topics_.emplace_back();
     servers->exchange = at.exchange;
     servers->topic = at.topic;
+    topic_index_.emplace(std::pair(servers->exchange, servers->topic), servers);
   }
   const auto number = static_cast<std::uint32_t>(names_.size());
   auto& made = names_.emplace_back(method_name{

@@ -16,6 +16,8 @@
 #include <memory>
 #include <mutex>
 #include <string>
+#include <string_view>
+#include <utility>
 #include <vector>
 
 namespace mailroom::rpc {
@@ -187,7 +189,9 @@ class connector final : private executors::event_loop::source, private executors
   std::mutex names_mutex_;
   std::deque<topic_servers>
       topics_;  // Guarded by names_mutex_ (the list; see topic_servers for the rest).
-  std::deque<method_name> names_;                                      // Guarded by names_mutex_.
+  std::map<std::pair<std::string_view, std::string_view>, topic_servers*>
+      topic_index_;                // By exchange and topic. Guarded by names_mutex_.
+  std::deque<method_name> names_;  // Guarded by names_mutex_.
   std::map<std::string, const method_name*, std::less<>> name_index_;  // Guarded by names_mutex_.
 
   std::atomic<pending_call*> submitted_{

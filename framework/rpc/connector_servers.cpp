@@ -104,10 +104,7 @@ void connector::look_up(topic_servers& servers) {
   servers.known = true;
   servers.ready.clear();
   for (const auto& [address, session] : sessions_) {
-    const auto& topics = session->info().topics;
-    if (session->ready() && std::any_of(topics.begin(), topics.end(), [&](const auto& each) {
-          return each.topic == servers.topic && each.exchange == servers.exchange;
-        })) {
+    if (session->ready() && session->serves(servers.exchange, servers.topic)) {
       servers.ready.push_back(session.get());
     }
   }
@@ -182,7 +179,7 @@ void connector::fail_calls_of(const outbound_session& session, const error& why)
 
 void connector::update_topics(const std::string& address, std::vector<wire::topic_home> topics) {
   if (const auto at = sessions_.find(address); at != sessions_.end()) {
-    at->second->info().topics = std::move(topics);
+    at->second->set_topics(std::move(topics));
     servers_changed();
   }
 }

@@ -1,9 +1,24 @@
 #include <mailroom/framework/observability/log.hpp>
 #include <mailroom/framework/rpc/outbound_session.hpp>
 
+#include <algorithm>
 #include <string>
 
 namespace mailroom::rpc {
+namespace {
+
+struct by_name {
+  using name = std::pair<std::string_view, std::string_view>;
+
+  static name of(const wire::topic_home& what) noexcept { return {what.exchange, what.topic}; }
+  static name of(const name& what) noexcept { return what; }
+  template <class Left, class Right>
+  bool operator()(const Left& left, const Right& right) const noexcept {
+    return of(left) < of(right);
+  }
+};
+
+}  // namespace
 
 outbound_session::outbound_session(connector& home,
                                    connector::session_info agreed,
@@ -11,7 +26,9 @@ outbound_session::outbound_session(connector& home,
     : home_(home),
       agreed_(std::move(agreed)),
       watch_(std::move(watch)),
-      writer_(home.loop(), wire::plane::data) {}
+      writer_(home.loop(), wire::plane::data) {
+  set_topics(std::move(agreed_.topics));
+}
 
 outbound_session::~outbound_session() {
   close(false);
@@ -24,6 +41,19 @@ result<void> outbound_session::dial(transport& over) {
   }
   link_ = *dialled;
   return {};
+}
+
+void outbound_session::set_topics(std::vector<wire::topic_home> topics) {
+  agreed_.topics = std::move(topics);
+  // Ours tell them in order.
+  if (!std::is_sorted(agreed_.topics.begin(), agreed_.topics.end(), by_name{})) {
+    std::sort(agreed_.topics.begin(), agreed_.topics.end(), by_name{});
+  }
+}
+
+bool outbound_session::serves(std::string_view exchange, std::string_view topic) const noexcept {
+  return std::binary_search(
+      agreed_.topics.begin(), agreed_.topics.end(), std::pair(exchange, topic), by_name{});
 }
 
 void outbound_session::close(bool flush) noexcept {

@@ -3,6 +3,7 @@
 #include <mailroom/framework/rpc/connector.hpp>
 
 #include <optional>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -21,6 +22,9 @@ class outbound_session final : public link_observer {
   const connector::session_info& info() const noexcept { return agreed_; }
   connector::session_info& info() noexcept { return agreed_; }
   bool ready() const noexcept { return ready_; }
+  /// Whether the peer said so last.
+  bool serves(std::string_view exchange, std::string_view topic) const noexcept;
+  void set_topics(std::vector<wire::topic_home> topics);
   std::size_t backlog() const noexcept { return writer_.backlog(); }
   std::uint32_t in_flight() const noexcept { return in_flight_; }
   void answered() noexcept { --in_flight_; }

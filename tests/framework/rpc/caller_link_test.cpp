@@ -124,6 +124,28 @@ BOOST_AUTO_TEST_CASE(numbers_the_routes_of_each_link_from_nought_without_gaps) {
   }
 }
 
+BOOST_AUTO_TEST_CASE(is_chosen_by_its_topics_in_whatever_order_it_tells_them) {
+  calling s;
+  s.front.on_loop([&] {
+    s.front.connector().update_topics("control://1",
+                                      {{"mailroom", "z", 0},
+                                       {"other", "a", 0},
+                                       {"mailroom", "waiting", 0},
+                                       {"mailroom", "b", 0}});
+  });
+  std::vector<std::future<result<int>>> out;
+  const std::vector<target> served{
+      {.topic = "z"}, {.exchange = "other", .topic = "a"}, {.topic = "b"}};
+  for (const auto& each : served) {
+    out.push_back(s.front.client(each).future_call<int>("join", 1));
+    BOOST_TEST(s.ids(1).size() == out.size());
+  }
+  BOOST_TEST(s.ids(0).empty());
+  for (const auto& each : {target{.topic = "a"}, target{.exchange = "other", .topic = "z"}}) {
+    BOOST_TEST((s.front.client(each).call<int>("join", 1).error() == errc::no_server));
+  }
+}
+
 BOOST_AUTO_TEST_CASE(takes_the_answer_to_a_call) {
   calling s;
   auto got = s.call("0");
