@@ -28,11 +28,14 @@ client client::prepare(call_options options) const {
 }
 
 result<const rpc::method_name*> client::learn(std::string_view method) const {
-  if (to_.topic.empty()) {
-    return error(errc::invalid_target, "the target has no topic");
+  if (auto good = rpc::check_target(to_); !good) {
+    return good.error();
   }
-  if (auto good = rpc::check_version(to_.version); !good) {
-    return error(errc::invalid_target, good.error().message());
+  if (method.size() > wire::max_text) {
+    return error(errc::no_such_method,
+                 execution::not_run,
+                 "a method's name of " + std::to_string(method.size()) +
+                     " bytes, over the limit of " + std::to_string(wire::max_text));
   }
   const auto name = through_->name(to_, method);
   if (name) {

@@ -1,7 +1,9 @@
 #include <mailroom/framework/rpc/target.hpp>
+#include <mailroom/framework/wire/envelope.hpp>
 
 #include <charconv>
 #include <optional>
+#include <string>
 
 namespace mailroom::rpc {
 namespace {
@@ -40,6 +42,23 @@ result<void> check_version(std::string_view version) {
   if (!parse(version)) {
     return error(errc::invalid_value,
                  "'" + std::string(version) + "' is not a version; write major.minor, as in 1.4");
+  }
+  return {};
+}
+
+result<void> check_target(const target& at) {
+  if (at.topic.empty()) {
+    return error(errc::invalid_target, "the target has no topic");
+  }
+  if (auto good = check_version(at.version); !good) {
+    return error(errc::invalid_target, good.error().message());
+  }
+  for (const auto* name : {&at.exchange, &at.topic, &at.name_space, &at.version}) {
+    if (name->size() > wire::max_text) {
+      return error(errc::invalid_target,
+                   "a name of the target has " + std::to_string(name->size()) +
+                       " bytes, over the limit of " + std::to_string(wire::max_text));
+    }
   }
   return {};
 }

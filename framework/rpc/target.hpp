@@ -27,5 +27,9 @@ bool version_is_compatible(std::string_view implemented, std::string_view reques
 /// `errc::invalid_value` for what is not "major.minor" in digits (or empty).
 result<void> check_version(std::string_view version);
 
+/// `errc::invalid_target` for what can be neither served nor called: no topic, a version that is
+/// none, a name that no peer would read.
+result<void> check_target(const target& at);
+
 }  // namespace rpc
 }  // namespace mailroom

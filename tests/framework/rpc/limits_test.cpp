@@ -210,6 +210,32 @@ BOOST_AUTO_TEST_CASE(a_peer_that_does_not_read_its_answers_is_cut_off) {
   }
 }
 
+// The server took the route for garbage and closed the link, with all that was out on it.
+BOOST_AUTO_TEST_CASE(a_name_that_no_server_would_read_is_refused_where_it_is_used) {
+  const auto room = std::make_shared<waiting_room>();
+  pair nodes("loop-bound");
+  nodes.back.serve({.topic = "waiting"}, waiting::described(room));
+  nodes.connect();
+  const auto to = nodes.client({.topic = "waiting"});
+  auto out = to.future_call<int>("join", 2);
+  const std::string longest(wire::max_text, 'x');
+  const std::string over = longest + "x";
+  BOOST_TEST((to.call<int>(longest).error() == errc::no_such_method));
+  BOOST_TEST((to.call<int>(over).error() == errc::no_such_method));
+  BOOST_TEST((to.cast(over).error() == errc::no_such_method));
+  for (const auto& each :
+       {target{.topic = over},
+        target{.exchange = over, .topic = "waiting"},
+        target{.topic = "waiting", .name_space = over},
+        target{.topic = "waiting", .version = std::string(over.size(), '1') + ".0"}}) {
+    const auto got = nodes.client(each).call<int>("join", 2);
+    BOOST_TEST((got.error() == errc::invalid_target));
+    BOOST_TEST((got.error().execution() == execution::not_run));
+  }
+  BOOST_TEST(to.call<int>("join", 2).value() == 2);
+  BOOST_TEST(out.get().value() == 2);
+}
+
 BOOST_AUTO_TEST_CASE(busy_endpoints_do_not_starve_another_of_the_same_executor) {
   for (const auto policy : executors::policies()) {
     BOOST_TEST_CONTEXT(policy) {
