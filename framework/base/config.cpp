@@ -13,6 +13,7 @@ using config_detail::is_free;
 using config_detail::key_in_toml;
 using config_detail::parse_value;
 using config_detail::table_of;
+using config_detail::tail_of;
 using config_detail::value_in_toml;
 using config_detail::variable_prefix;
 
@@ -132,7 +133,10 @@ std::vector<std::string> config::names(std::string_view table) const {
   for (const auto& [key, held] : entries_) {
     const auto& what = schema_.options()[held.index];
     if (is_free(what) && table_of(what) == start) {
-      found.push_back(key.substr(start.size()));
+      auto name = key.substr(start.size(), key.size() - start.size() - tail_of(what).size());
+      if (std::find(found.begin(), found.end(), name) == found.end()) {
+        found.push_back(std::move(name));
+      }
     }
   }
   return found;

@@ -29,8 +29,9 @@ enum class option_type : std::uint8_t {
 
 /// One thing that can be configured.
 struct option {
-  /// Words of a-z, 0-9, '_' and '-', joined by dots: "node.listen". A last word "*" stands for
-  /// names that users choose: "placement.*" allows placement.echo and placement."meters.cpu".
+  /// Words of a-z, 0-9, '_' and '-', joined by dots: "node.listen". A word "*" stands for names
+  /// that users choose: "placement.*" allows placement.echo and placement."meters.cpu", and
+  /// "executors.*.workers" allows executors.heavy.workers.
   std::string key;
   option_type type = option_type::text;
   /// Written as in the environment. Not used for free names, which exist only where they are set.
@@ -101,13 +102,17 @@ class config {
   std::uint64_t size(std::string_view key) const;
   const std::vector<std::string>& list(std::string_view key) const;
 
+  /// Whether there is a value: free names exist only where they are set.
+  bool has(std::string_view key) const noexcept { return entries_.find(key) != entries_.end(); }
+
   /// Whether any source set it.
   bool is_set(std::string_view key) const;
 
   /// "default", "node.toml:3", "environment MAILROOM_LISTEN" or "flag --listen".
   const std::string& origin(std::string_view key) const;
 
-  /// The free names that were set below `table`, without it: {"echo", "meters.cpu"} of "placement".
+  /// The free names that were set below `table`, without it: {"echo", "meters.cpu"} of "placement",
+  /// {"heavy"} of "executors".
   std::vector<std::string> names(std::string_view table) const;
 
   /// A line for each value with its origin, as TOML with comments. Secrets are not shown.

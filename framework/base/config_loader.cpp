@@ -20,6 +20,7 @@ using config_detail::is_free;
 using config_detail::name_of;
 using config_detail::parse_value;
 using config_detail::table_of;
+using config_detail::tail_of;
 using config_detail::variable_prefix;
 
 namespace {
@@ -171,14 +172,18 @@ class config_loader {
         continue;
       }
       const auto start = call(table_of(options_[i]));
-      if (name.size() > start.size() && name.starts_with(start)) {
-        auto free_name = name.substr(start.size());
+      // How the tail is called shows only behind something.
+      const auto tail = call("x" + std::string(tail_of(options_[i]))).substr(call("x").size());
+      if (name.size() > start.size() + tail.size() && name.starts_with(start) &&
+          name.ends_with(tail)) {
+        auto free_name = name.substr(start.size(), name.size() - start.size() - tail.size());
         if (call == environment_name) {
           std::transform(free_name.begin(), free_name.end(), free_name.begin(), [](char c) {
             return static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
           });
         }
-        return match{i, std::string(table_of(options_[i])) + free_name};
+        return match{
+            i, std::string(table_of(options_[i])) + free_name + std::string(tail_of(options_[i]))};
       }
     }
     return std::nullopt;
@@ -233,10 +238,17 @@ class config_loader {
 
   std::string suggestion(const std::string& key) const {
     auto names = known(as_in_file);
+    const auto dot = key.rfind('.');
+    for (const auto& what : options_) {  // Below a name that the user chose.
+      if (is_free(what) && !tail_of(what).empty() && dot != std::string::npos &&
+          key.starts_with(table_of(what))) {
+        names.push_back(key.substr(0, dot) + std::string(tail_of(what)));
+      }
+    }
     for (const auto& what : options_) {  // A table's name may be what is misspelled.
-      for (auto dot = what.key.find('.'); dot != std::string::npos;
-           dot = what.key.find('.', dot + 1)) {
-        names.push_back(what.key.substr(0, dot));
+      for (auto end = what.key.find('.'); end != std::string::npos;
+           end = what.key.find('.', end + 1)) {
+        names.push_back(what.key.substr(0, end));
       }
     }
     if (auto near = hint(key, names); !near.empty()) {

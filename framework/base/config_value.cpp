@@ -134,11 +134,13 @@ std::string value_in_toml(const held_value& value) {
 // A free name may hold anything: placement."meters of cpu".
 std::string key_in_toml(const option& what, const std::string& key) {
   const auto table = is_free(what) ? table_of(what) : std::string_view();
-  const auto rest = std::string_view(key).substr(table.size());
+  const auto tail = is_free(what) ? tail_of(what) : std::string_view();
+  const auto rest =
+      std::string_view(key).substr(table.size(), key.size() - table.size() - tail.size());
   const bool bare = std::all_of(rest.begin(), rest.end(), [](char c) {
     return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '_' || c == '-' || c == '.';
   });
-  return bare ? key : std::string(table) + quote(rest);
+  return bare ? key : std::string(table) + quote(rest) + std::string(tail);
 }
 
 }  // namespace mailroom::config_detail

@@ -17,12 +17,17 @@ using held_value = std::
     variant<std::string, bool, std::int64_t, duration, std::uint64_t, std::vector<std::string>>;
 
 inline bool is_free(const option& what) {
-  return what.key.ends_with(".*");
+  return what.key.find(".*") != std::string::npos;
 }
 
-/// "placement." of "placement.*".
+/// "placement." of "placement.*", "executors." of "executors.*.workers".
 inline std::string_view table_of(const option& what) {
-  return std::string_view(what.key).substr(0, what.key.size() - 1);
+  return std::string_view(what.key).substr(0, what.key.find('*'));
+}
+
+/// "" of "placement.*", ".workers" of "executors.*.workers".
+inline std::string_view tail_of(const option& what) {
+  return std::string_view(what.key).substr(what.key.find('*') + 1);
 }
 
 /// For people: what `type` wants to see.

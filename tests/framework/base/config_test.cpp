@@ -42,6 +42,8 @@ config_schema schema() {
            .fallback = "16MiB",
            .help = "Larger bodies are refused."});
   all.add({.key = "placement.*", .help = "Executor of a topic."});
+  all.add({.key = "executors.*.policy", .help = "Policy of an executor of that name."});
+  all.add({.key = "executors.*.workers", .type = option_type::integer, .help = "Its threads."});
   return all;
 }
 
@@ -164,6 +166,22 @@ BOOST_AUTO_TEST_CASE(takes_free_names_from_environment_and_flags) {
   BOOST_TEST(loaded->text("placement.Meters.cpu") == "b");
 }
 
+BOOST_FIXTURE_TEST_CASE(takes_free_names_in_the_middle, with_file) {
+  const auto loaded = load(
+      "[executors.heavy]\npolicy = \"a\"\nworkers = 2\n[executors.\"my own\"]\npolicy = \"b\"\n",
+      {.environment = {{"MAILROOM_EXECUTORS_HEAVY_WORKERS", "3"}},
+       .flags = {{"executors-light-policy", "c"}}});
+  BOOST_REQUIRE(loaded);
+  BOOST_TEST(loaded->names("executors") == (std::vector<std::string>{"heavy", "light", "my own"}),
+             boost::test_tools::per_element());
+  BOOST_TEST(loaded->text("executors.heavy.policy") == "a");
+  BOOST_TEST(loaded->integer("executors.heavy.workers") == 3);
+  BOOST_TEST(loaded->text("executors.my own.policy") == "b");
+  BOOST_TEST(!loaded->has("executors.my own.workers"));
+  BOOST_TEST(loaded->text("executors.light.policy") == "c");
+  BOOST_TEST(loaded->print().find("executors.\"my own\".policy = \"b\"") != std::string::npos);
+}
+
 BOOST_AUTO_TEST_CASE(splits_lists_at_commas_and_gathers_repeated_flags) {
   const auto loaded = config::load(
       schema(),
@@ -178,6 +196,8 @@ BOOST_AUTO_TEST_CASE(refuses_an_unknown_key_and_says_where_and_what_is_near) {
   BOOST_TEST(complaint("[rcp]\nmax_body = 1\n") == "node.toml:1: unknown key rcp (nearest: rpc)");
   BOOST_TEST(complaint("listen = \"x\"\n") ==
              "node.toml:1: unknown key listen (nearest: node.listen)");
+  BOOST_TEST(complaint("[executors.heavy]\npolcy = \"a\"\n") ==
+             "node.toml:2: unknown key executors.heavy.polcy (nearest: executors.heavy.policy)");
   BOOST_TEST(complaint("[attic]\n") == "node.toml:1: unknown key attic");
   BOOST_TEST(complaint("node = 3\n") == "node.toml:1: unknown key node (nearest: node)");
 }
