@@ -27,16 +27,10 @@ caf::mailbox_element_ptr make_doorbell() {
 
 endpoint_actor::endpoint_actor(caf::actor_config& config, making&& from)
     : caf::event_based_actor(config),
-      home_(from.home),
+      home_(&from.home),
       worker_(from.worker),
-      host_(from.host),
-      units_(from.units),
-      quiet_(from.quiet),
-      activation_(std::move(from.what),
-                  std::move(from.object),
-                  std::move(from.topic),
-                  from.calls_out,
-                  *this) {}
+      within_(from.within),
+      activation_(std::move(from.what), std::move(from.topic), from.calls_out, *this) {}
 
 caf::behavior endpoint_actor::make_behavior() {
   // Not empty, or CAF would end the actor. What CAF actors send gets CAF's usual answer for the
@@ -47,13 +41,23 @@ caf::behavior endpoint_actor::make_behavior() {
 caf::resumable::resume_result endpoint_actor::resume(caf::execution_unit*, std::size_t) {
   // One message a turn: the activation bounds its own work, and what it leaves waits behind the
   // other actors.
-  return caf::event_based_actor::resume(&units_.unit(), 1);
+  return caf::event_based_actor::resume(&within_.units.unit(), 1);
 }
 
 void endpoint_actor::submit() noexcept {
   caf::intrusive_ptr_add_ref(ctrl());
-  units_.hold();
-  home_.submit(static_cast<caf::resumable*>(this), worker_);
+  within_.units.hold();
+  submit_again();
+}
+
+void endpoint_actor::submit_again() noexcept {
+  home().submit(static_cast<caf::resumable*>(this), worker_);
+}
+
+void endpoint_actor::move(rpc::relocation& to) noexcept {
+  const auto& there = static_cast<endpoint_relocation&>(to);
+  worker_ = there.worker();
+  home_.store(&there.to(), std::memory_order_release);
 }
 
 // As CAF's own, but for where it goes: to this actor's executor, whoever sends.

@@ -8,11 +8,25 @@
 
 #include <caf/event_based_actor.hpp>
 
+#include <atomic>
 #include <functional>
 #include <memory>
 #include <string>
 
 namespace mailroom::actors {
+
+/// A relocation that knows where it leads to.
+class endpoint_relocation : public rpc::relocation {
+ public:
+  endpoint_relocation(executors::executor& to, executors::affinity worker) noexcept
+      : to_(to), worker_(worker) {}
+  executors::executor& to() const noexcept { return to_; }
+  executors::affinity worker() const noexcept { return worker_; }
+
+ private:
+  executors::executor& to_;
+  const executors::affinity worker_;
+};
 
 /// An RPC endpoint as a CAF actor. Its CAF mailbox is ingress and life cycle: other actors'
 /// messages, exit and down arrive there, and a *doorbell* when its activation has something to do.
@@ -20,27 +34,34 @@ namespace mailroom::actors {
 /// their order.
 class endpoint_actor final : public caf::event_based_actor, private rpc::runner {
  public:
+  /// What all endpoint actors of a runtime share.
+  struct surroundings {
+    platform& host;
+    scheduler& units;
+    const std::function<void()>&
+        quiet;  ///< Called when an activation is quiet after a stop. @threadsafe
+  };
   struct making {
     std::shared_ptr<const rpc::endpoint_definition> what;
-    std::shared_ptr<void> object;
     std::string topic;
     rpc::connector& calls_out;
     executors::executor& home;
     executors::affinity worker;
-    platform& host;
-    scheduler& units;
-    const std::function<void()>&
-        quiet;  ///< Called when the activation is quiet after a stop. @threadsafe
+    const surroundings& within;
   };
   endpoint_actor(caf::actor_config& config, making&& from);
 
   rpc::activation& activation() noexcept { return activation_; }
-  executors::executor& home() noexcept { return home_; }
-  scheduler& units() noexcept { return units_; }
+  /// @threadsafe
+  executors::executor& home() const noexcept { return *home_.load(std::memory_order_acquire); }
+  scheduler& units() noexcept { return within_.units; }
 
   /// Tells our actors from others where items are run; CAF itself asks this only of what it runs on
   /// its own threads.
   subtype_t subtype() const override { return io_actor; }
+
+  /// Puts it in the queue of its executor again, after a turn that wanted another.
+  void submit_again() noexcept;
 
   resume_result resume(caf::execution_unit*, std::size_t) override;
   using caf::event_based_actor::enqueue;
@@ -54,17 +75,17 @@ class endpoint_actor final : public caf::event_based_actor, private rpc::runner 
 
  private:
   void ring() noexcept override;
-  void arm(executors::timer& t, time_point due) noexcept override { home_.arm(t, due); }
-  void cancel(executors::timer& t) noexcept override { home_.cancel(t); }
-  time_point now() const noexcept override { return host_.now(); }
-  void quiet() noexcept override { quiet_(); }
+  void move(rpc::relocation& to) noexcept override;
+  const std::string& executor_name() const noexcept override { return home().name(); }
+  void arm(executors::timer& t, time_point due) noexcept override { home().arm(t, due); }
+  void cancel(executors::timer& t) noexcept override { home().cancel(t); }
+  time_point now() const noexcept override { return within_.host.now(); }
+  void quiet() noexcept override { within_.quiet(); }
   void submit() noexcept;
 
-  executors::executor& home_;
-  const executors::affinity worker_;
-  platform& host_;
-  scheduler& units_;
-  const std::function<void()>& quiet_;
+  std::atomic<executors::executor*> home_;  // Written on its turns.
+  executors::affinity worker_;              // Used and written by who may submit it.
+  const surroundings& within_;
   rpc::activation activation_;
 };
 

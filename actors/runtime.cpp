@@ -14,6 +14,7 @@
 #include <atomic>
 #include <map>
 #include <mutex>
+#include <optional>
 #include <shared_mutex>
 #include <utility>
 
@@ -46,6 +47,26 @@ schedulers& all_schedulers() {
   return all;
 }
 
+class told_relocation final : public endpoint_relocation {
+ public:
+  told_relocation(executors::executor& to,
+                  executors::affinity worker,
+                  std::function<void(result<void>)> tell)
+      : endpoint_relocation(to, worker), tell_(std::move(tell)) {}
+
+  void arrived() noexcept override { tell_({}); }
+  void undone(const error& why) noexcept override { tell_(why); }
+
+ private:
+  const std::function<void(result<void>)> tell_;
+};
+
+bool uses_fibers(const rpc::endpoint_definition& what) {
+  return std::any_of(what.methods.begin(), what.methods.end(), [](const auto& each) {
+    return each->how() == async::style::suspending;
+  });
+}
+
 class held_endpoint final : public endpoint {
  public:
   explicit held_endpoint(caf::actor held)
@@ -64,7 +85,7 @@ class held_endpoint final : public endpoint {
 
 class runtime::impl {
  public:
-  impl(executors::executor& usual, std::function<void()> quiet)
+  impl(executors::executor& usual, platform& host, std::function<void()> quiet)
       : usual_(usual), quiet_(std::move(quiet)) {
     config_.module_factories.emplace_back(
         [this](caf::actor_system& system) -> caf::actor_system::module* {
@@ -76,6 +97,7 @@ class runtime::impl {
     system_ = std::make_unique<caf::actor_system>(config_);
     // What is left is told to exit by its owner; waiting for it here could wait for ever.
     system_->await_actors_before_shutdown(false);
+    surroundings_.emplace(endpoint_actor::surroundings{host, *scheduler_, quiet_});
   }
   ~impl() {
     system_.reset();
@@ -83,10 +105,13 @@ class runtime::impl {
   }
 
   caf::actor_system& system() noexcept { return *system_; }
-  scheduler& units() noexcept { return *scheduler_; }
-  const std::function<void()>& quiet() const noexcept { return quiet_; }
+  const endpoint_actor::surroundings& surroundings() const noexcept { return *surroundings_; }
 
-  executors::affinity next_worker(const executors::executor& on) noexcept {
+  executors::affinity worker_for(const rpc::endpoint_definition& what,
+                                 const executors::executor& on) noexcept {
+    if (!uses_fibers(what)) {
+      return executors::affinity::anywhere();
+    }
     return executors::affinity::worker(
         static_cast<std::uint32_t>(next_worker_.fetch_add(1, std::memory_order_relaxed) %
                                    std::max<std::size_t>(on.workers(), 1)));
@@ -98,6 +123,7 @@ class runtime::impl {
   caf::actor_system_config config_;
   scheduler* scheduler_ = nullptr;  // Owned by system_.
   std::unique_ptr<caf::actor_system> system_;
+  std::optional<endpoint_actor::surroundings> surroundings_;
   std::atomic<std::size_t> next_worker_{0};
 };
 
@@ -106,42 +132,43 @@ executors::verdict runtime::run_turn(void* item, executors::executor& where) noe
   if (runnable.subtype() != caf::resumable::io_actor) {
     return all_schedulers().of(where).run(runnable);
   }
-  scheduler& units = static_cast<endpoint_actor&>(runnable).units();
+  auto& actor = static_cast<endpoint_actor&>(runnable);
+  scheduler& units = actor.units();
   if (runnable.resume(nullptr, 1) == caf::resumable::resume_later) {
-    return executors::verdict::again;
+    if (&actor.home() == &where) {
+      return executors::verdict::again;
+    }
+    actor.submit_again();  // It has been moved.
+    return executors::verdict::done;
   }
   caf::intrusive_ptr_release(&runnable);
   units.let_go();
   return executors::verdict::done;
 }
 
-runtime::runtime(executors::executor& usual, std::function<void()> quiet)
-    : impl_(std::make_unique<impl>(usual, std::move(quiet))) {}
+runtime::runtime(executors::executor& usual, platform& host, std::function<void()> quiet)
+    : impl_(std::make_unique<impl>(usual, host, std::move(quiet))) {}
 
 runtime::~runtime() = default;
 
 std::unique_ptr<endpoint> runtime::spawn(std::shared_ptr<const rpc::endpoint_definition> what,
-                                         std::shared_ptr<void> object,
                                          std::string topic,
                                          rpc::connector& calls_out,
-                                         executors::executor& home,
-                                         platform& host) {
-  const bool uses_fibers =
-      std::any_of(what->methods.begin(), what->methods.end(), [](const auto& each) {
-        return each->how() == async::style::suspending;
-      });
-  const auto worker = uses_fibers ? impl_->next_worker(home) : executors::affinity::anywhere();
-  auto spawned =
-      impl_->system().spawn<endpoint_actor, caf::hidden>(endpoint_actor::making{std::move(what),
-                                                                                std::move(object),
-                                                                                std::move(topic),
-                                                                                calls_out,
-                                                                                home,
-                                                                                worker,
-                                                                                host,
-                                                                                impl_->units(),
-                                                                                impl_->quiet()});
+                                         executors::executor& home) {
+  const auto worker = impl_->worker_for(*what, home);
+  auto spawned = impl_->system().spawn<endpoint_actor, caf::hidden>(endpoint_actor::making{
+      std::move(what), std::move(topic), calls_out, home, worker, impl_->surroundings()});
   return std::make_unique<held_endpoint>(std::move(spawned));
+}
+
+std::shared_ptr<rpc::relocation> runtime::move(endpoint& which,
+                                               executors::executor& to,
+                                               std::function<void(result<void>)> tell) {
+  rpc::activation& at = which.activation();
+  auto moving = std::make_shared<told_relocation>(
+      to, impl_->worker_for(at.definition(), to), std::move(tell));
+  at.relocate(moving);
+  return moving;
 }
 
 }  // namespace mailroom::actors

@@ -31,7 +31,7 @@ class runtime {
   /// `usual` serves actors that are placed nowhere else; it must have been started, and outlive
   /// this. `quiet` is called, on any thread, whenever an activation that was stopped has become
   /// quiet.
-  runtime(executors::executor& usual, std::function<void()> quiet);
+  runtime(executors::executor& usual, platform& host, std::function<void()> quiet);
 
   /// Ends the actor system: waits for actors that are scheduled, so the executors must still run.
   /// Endpoints must be gone.
@@ -39,14 +39,19 @@ class runtime {
   runtime(const runtime&) = delete;
   runtime& operator=(const runtime&) = delete;
 
-  /// Makes an endpoint actor around `object` and places it on `home`. An endpoint with suspending
+  /// Makes an endpoint actor and places it on `home`. An endpoint with suspending
   /// methods keeps to one worker there, because fibers do not change threads. @threadsafe
   std::unique_ptr<endpoint> spawn(std::shared_ptr<const rpc::endpoint_definition> what,
-                                  std::shared_ptr<void> object,
                                   std::string topic,
                                   rpc::connector& calls_out,
-                                  executors::executor& home,
-                                  platform& host);
+                                  executors::executor& home);
+
+  /// Moves an endpoint to another executor of the same node; see `activation::relocate`. `tell`
+  /// hears on a turn, or on the thread that drops the endpoint, that the first turn at `to` has
+  /// begun or why it stays. What is returned may be given to `activation::withdraw`. @threadsafe
+  std::shared_ptr<rpc::relocation> move(endpoint& which,
+                                        executors::executor& to,
+                                        std::function<void(result<void>)> tell);
 
  private:
   class impl;

@@ -3,6 +3,7 @@
 #include <mailroom/framework/rpc/method.hpp>
 #include <mailroom/framework/rpc/stop_signal.hpp>
 
+#include <algorithm>
 #include <chrono>
 #include <utility>
 
@@ -61,13 +62,11 @@ void call_batch::run() noexcept {
 }
 
 activation::activation(std::shared_ptr<const endpoint_definition> what,
-                       std::shared_ptr<void> object,
                        std::string topic,
                        connector& calls_out,
                        runner& served_by)
     : inbox_(&idle_mark),
       definition_(std::move(what)),
-      object_(std::move(object)),
       topic_(std::move(topic)),
       calls_out_(calls_out),
       runner_(served_by) {}
@@ -79,6 +78,10 @@ activation::~activation() {
       take_first(*list)->dropped();
     }
   }
+  if (moving_) {
+    moving_->left = false;
+  }
+  refuse_relocations();
 }
 
 void activation::post(async::work& todo) noexcept {
@@ -119,10 +122,14 @@ void activation::take_inbox() noexcept {
 
 bool activation::turn() noexcept {
   caller::begin_of_turn();
+  if (moving_) {
+    arrive();
+  }
   obey();
   time_point now = runner_.now();
   const time_point slice_ends = now + time_slice;
-  for (std::size_t done = 0; done < max_calls && now < slice_ends; ++done) {
+  for (std::size_t done = 0; done < max_calls && now < slice_ends && !(moving_ && leaves());
+       ++done) {
     if (arrived_ == nullptr) {
       take_inbox();
     }
@@ -143,7 +150,7 @@ bool activation::turn() noexcept {
   if (quiet()) {
     runner_.quiet();
   }
-  if (arrived_ != nullptr || may_start()) {
+  if (arrived_ != nullptr || may_start() || (moving_ && fibers_ == 0)) {
     return true;
   }
   async::work* nothing = nullptr;
@@ -176,14 +183,13 @@ void activation::accept(call_batch& arrived) noexcept {
 }
 
 bool activation::may_start() const noexcept {
-  return queue_ != nullptr &&
+  return queue_ != nullptr && moving_ == nullptr &&
          (!definition_->exclusive || running_.load(std::memory_order_relaxed) == 0);
 }
 
 time_point activation::after_work() noexcept {
-  const time_point now = answered_at_ ? *answered_at_ : runner_.now();
-  answered_at_.reset();
-  return now;
+  const time_point answered = std::exchange(answered_at_, never);
+  return answered != never ? answered : runner_.now();
 }
 
 void activation::start_next(time_point now) noexcept {
@@ -200,7 +206,8 @@ void activation::start_next(time_point now) noexcept {
       counters_.started.store(counters_.started.load(std::memory_order_relaxed) + 1,
                               std::memory_order_relaxed);
       flow_begins();
-      call.what->start(object_.get(), std::move(started), call.arguments, batch.frame());
+      call.what->start(
+          definition_->object.get(), std::move(started), call.arguments, batch.frame());
       flow_ends();
     }
   }
@@ -238,6 +245,7 @@ void activation::obey() noexcept {
   }
   seen_.store(wanted, std::memory_order_release);
   refuse_queue();
+  refuse_relocations();
   if (wanted == phase::ended) {
     while (signals_ != nullptr) {
       signals_->stop();

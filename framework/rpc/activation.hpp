@@ -3,13 +3,13 @@
 #include <mailroom/framework/async/flow.hpp>
 #include <mailroom/framework/base/ref.hpp>
 #include <mailroom/framework/rpc/caller.hpp>
+#include <mailroom/framework/rpc/relocation.hpp>
 #include <mailroom/framework/wire/frame.hpp>
 
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
-#include <optional>
 #include <string>
 #include <vector>
 
@@ -66,6 +66,13 @@ class call_batch final : public async::work {
 /// (actors/).
 class runner {
  public:
+  /// The turn after this one is at the executor that `to` names. Called on a turn that then ends
+  /// and wants another, while nothing of the activation is bound to a thread.
+  virtual void move(relocation& to) noexcept = 0;
+
+  /// The name of the executor that it is served by. @threadsafe
+  virtual const std::string& executor_name() const noexcept = 0;
+
   /// The activation left idleness and wants a turn. Called once until a turn has returned false.
   /// @threadsafe
   virtual void ring() noexcept = 0;
@@ -87,6 +94,7 @@ class runner {
 ///     idle ──post──▶ scheduled ──turn──▶ running ──nothing left──▶ idle
 ///                        ▲                  │
 ///                        └──── work left ───┘          stopping, ended: see `stop` and `end`
+///                                                      moving: see `relocate`
 ///
 /// The state lives in the inbox head: a mark (idle), or a list, possibly empty, of what was posted
 /// (scheduled or running). `post` moves idle to scheduled and rings the runner; only a turn moves
@@ -103,9 +111,7 @@ class activation final : public async::home {
     std::atomic<std::uint64_t> busy{0};
   };
 
-  /// `object` is the endpoint's own, on which methods are called.
   activation(std::shared_ptr<const endpoint_definition> what,
-             std::shared_ptr<void> object,
              std::string topic,
              connector& calls_out,
              runner& served_by);
@@ -131,6 +137,19 @@ class activation final : public async::home {
   /// @threadsafe
   void end() noexcept;
 
+  /// Moves it to another executor, in the order asked. Takes effect at the end of a turn; parked
+  /// fibers, which are bound to their thread, end first, and meanwhile no call starts. What waits
+  /// in the queue and suspended coroutines go along.
+  /// @threadsafe
+  void relocate(std::shared_ptr<relocation> to);
+
+  /// Gives up a relocation that has not happened yet, with `why`; otherwise does nothing.
+  /// @threadsafe
+  void withdraw(std::shared_ptr<relocation> what, error why);
+
+  /// @threadsafe
+  const std::string& executor_name() const noexcept { return runner_.executor_name(); }
+
   /// It is stopped or ended, and nothing of it runs or waits. @threadsafe
   bool quiet() const noexcept {
     return seen_.load(std::memory_order_acquire) != phase::open && running() == 0;
@@ -151,15 +170,17 @@ class activation final : public async::home {
   bool is_open() const noexcept { return seen_.load(std::memory_order_relaxed) == phase::open; }
   bool has_ended() const noexcept { return seen_.load(std::memory_order_relaxed) == phase::ended; }
   connector& calls_out() const noexcept { return calls_out_; }
-  void* object() const noexcept { return object_.get(); }
   void arm(executors::timer& t, time_point due) noexcept override { runner_.arm(t, due); }
   void cancel(executors::timer& t) noexcept override { runner_.cancel(t); }
   time_point now() const noexcept override { return runner_.now(); }
   /// Reads the clock for a call that is being answered, which ends its piece of work: the turn need
   /// not read it again.
-  time_point answer_time() noexcept { return *(answered_at_ = runner_.now()); }
+  time_point answer_time() noexcept { return answered_at_ = runner_.now(); }
   void flow_begins() noexcept;
   void flow_ends() noexcept;
+  /// Fibers, which keep it where it is until they end.
+  void fiber_begins() noexcept { ++fibers_; }
+  void fiber_ends() noexcept { --fibers_; }
   counters& counting() noexcept { return counters_; }
   void accept(call_batch& arrived) noexcept;
   /// Signals to stop when it ends; each takes itself out.
@@ -168,6 +189,8 @@ class activation final : public async::home {
 
  private:
   enum class phase : std::uint8_t { open, stopping, ended };
+  static constexpr time_point never = time_point::min();
+  class relocation_note;
 
   void take_inbox() noexcept;
   void start_next(time_point now) noexcept;
@@ -175,6 +198,11 @@ class activation final : public async::home {
   bool may_start() const noexcept;
   void refuse_queue() noexcept;
   void obey() noexcept;
+  void begin_relocation(std::shared_ptr<relocation> to) noexcept;
+  void undo_relocation(const relocation& what, const error& why) noexcept;
+  void refuse_relocations() noexcept;
+  bool leaves() noexcept;
+  void arrive() noexcept;
 
   std::atomic<async::work*> inbox_;
   async::work* arrived_ = nullptr;  // Oldest first, taken from the inbox.
@@ -182,18 +210,19 @@ class activation final : public async::home {
   async::work* queue_ = nullptr;  // Batches with calls to start, oldest first.
   async::work* queue_last_ = nullptr;
   stop_signal* signals_ = nullptr;       // Of handlers that asked for it. On turns only.
+  std::unique_ptr<relocations> moving_;  // Null, unless relocations wait. On turns only.
+  std::uint32_t fibers_ = 0;             // On turns only.
   std::atomic<std::size_t> queued_{0};   // Written on turns only.
   std::atomic<std::size_t> running_{0};  // Written on turns only.
   std::atomic<phase> wanted_{phase::open};
   std::atomic<phase> seen_{phase::open};  // Written on turns only.
 
   std::shared_ptr<const endpoint_definition> definition_;
-  std::shared_ptr<void> object_;
   std::string topic_;
   connector& calls_out_;
   runner& runner_;
   counters counters_;
-  std::optional<time_point> answered_at_;  // By the present piece of work. On turns only.
+  time_point answered_at_ = never;  // By the present piece of work. On turns only.
 
   // Posted to get a turn in which the wanted phase is seen.
   class nudge final : public async::work {

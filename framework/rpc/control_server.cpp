@@ -28,6 +28,7 @@ class control_server::session final : public link_observer {
         heard_(server.host_.now()) {
     writer_.open(opened);
   }
+  ~session() { *here_ = nullptr; }
 
   void on_open(link&) noexcept override {}
   void on_writable(link&) noexcept override { writer_.on_writable(); }
@@ -196,31 +197,38 @@ class control_server::session final : public link_observer {
     if (!asked) {
       return asked.error();
     }
-    wire::admin_reply answer;
-    answer.id = asked->id;
-    wire::buffer value;
-    if (const auto found = server_.verbs_.find(asked->verb); found != server_.verbs_.end()) {
-      auto done = found->second(asked->arguments);
-      if (done) {
-        value = *std::move(done);
-        answer.value = value.bytes();
-      } else {
-        answer.code = done.error().code();
-        answer.message = done.error().message();
-      }
-    } else {
+    const auto found = server_.verbs_.find(asked->verb);
+    if (found == server_.verbs_.end()) {
       std::vector<std::string> names;
       for (const auto& [name, how] : server_.verbs_) {
         names.push_back(name);
       }
       const std::string near = nearest(asked->verb, names);
-      answer.code = errc::no_such_method;
-      answer.message =
-          "no such verb: '" + asked->verb + "'" + (near.empty() ? "" : " (nearest: " + near + ")");
+      answer_admin(asked->id,
+                   error(errc::no_such_method,
+                         "no such verb: '" + asked->verb + "'" +
+                             (near.empty() ? "" : " (nearest: " + near + ")")));
+      return {};
     }
-    wire::write_admin_reply(writer_.pending(), answer);
-    writer_.written();
+    found->second(asked->arguments, [here = here_, id = asked->id](result<wire::buffer> done) {
+      if (*here != nullptr) {
+        (*here)->answer_admin(id, done);
+      }
+    });
     return {};
+  }
+
+  void answer_admin(std::uint64_t id, const result<wire::buffer>& done) {
+    wire::admin_reply reply;
+    reply.id = id;
+    if (done) {
+      reply.value = done->bytes();
+    } else {
+      reply.code = done.error().code();
+      reply.message = done.error().message();
+    }
+    wire::write_admin_reply(writer_.pending(), reply);
+    writer_.written();
   }
 
   void refuse(errc code, std::string_view why) {
@@ -232,6 +240,8 @@ class control_server::session final : public link_observer {
   }
 
   control_server& server_;
+  // For answers that come later: null when this is gone.
+  const std::shared_ptr<session*> here_ = std::make_shared<session*>(this);
   link* link_;
   link_writer writer_;
   time_point heard_;

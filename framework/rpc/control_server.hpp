@@ -21,6 +21,11 @@ class control_server final : public acceptor {
   /// Answers one verb: a MessagePack value. Called on the control thread; must not block.
   using verb = std::function<result<wire::buffer>(std::span<const std::byte> arguments)>;
 
+  /// Takes the answer of a verb, once; on the control thread.
+  using answer = std::function<void(result<wire::buffer>)>;
+  /// A verb that answers later.
+  using slow_verb = std::function<void(std::span<const std::byte> arguments, answer)>;
+
   struct identity {
     std::string node;
     wire::identity incarnation{};
@@ -41,6 +46,12 @@ class control_server final : public acceptor {
   link_observer* on_accept(link& opened) noexcept override;
 
   void add_verb(std::string name, verb how) {
+    add_slow_verb(std::move(name),
+                  [how = std::move(how)](std::span<const std::byte> arguments, const answer& tell) {
+                    tell(how(arguments));
+                  });
+  }
+  void add_slow_verb(std::string name, slow_verb how) {
     verbs_.insert_or_assign(std::move(name), std::move(how));
   }
 
@@ -70,7 +81,7 @@ class control_server final : public acceptor {
   session_table& sessions_;
   const identity self_;
   std::function<void(const session_id&)> ended_;
-  std::map<std::string, verb, std::less<>> verbs_;
+  std::map<std::string, slow_verb, std::less<>> verbs_;
   std::vector<std::string> data_;
   std::vector<wire::topic_home> topics_;
   bool draining_ = false;

@@ -74,7 +74,7 @@ result<dispatcher::found> dispatcher::find(const wire::route& asked) const {
   }
   std::vector<std::string> names;
   for (const auto& each : of_version->at->definition().methods) {
-    names.push_back(each->name());
+    names.emplace_back(each->name());
   }
   const auto near = nearest(asked.method, names);
   return error(errc::no_such_method,

@@ -74,13 +74,14 @@ class endpoint_builder {
     return std::move(*this);
   }
 
-  /// For `node::serve`: the description under the name of a topic.
+  /// For `node::serve`: makes the object and what it offers under the name of a topic. Throws what
+  /// the object's constructor throws.
   std::shared_ptr<const rpc::endpoint_definition> build(const std::string& topic) && {
     auto built = std::make_shared<rpc::endpoint_definition>();
     for (auto& make : makers_) {
       built->methods.push_back(make(topic));
     }
-    built->create = std::move(create_);
+    built->object = create_();
     built->exclusive = exclusive_;
     built->queue_limit = queue_limit_;
     built->executor = executor_;
@@ -110,7 +111,7 @@ class endpoint_builder {
     makers_.push_back([name, function, flags, how](
                           const std::string& topic) -> std::unique_ptr<const rpc::method> {
       return std::make_unique<rpc::detail::bound_method<Object, Function, Result, Args...>>(
-          name, topic + "." + name, how, has(flags, idempotent), function);
+          topic, name, how, has(flags, idempotent), function);
     });
   }
 

@@ -6,6 +6,7 @@
 #include <mailroom/framework/rpc/context.hpp>
 #include <mailroom/framework/rpc/incoming.hpp>
 
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <string>
@@ -20,16 +21,16 @@ namespace mailroom::rpc {
 /// A method of an endpoint as the dispatcher sees it: a name and a way to start it.
 class method {
  public:
-  method(std::string name, std::string full_name, async::style how, bool idempotent)
-      : name_(std::move(name)),
-        full_name_(std::move(full_name)),
+  method(const std::string& topic, std::string_view name, async::style how, bool idempotent)
+      : full_name_(topic + "." + std::string(name)),
+        name_at_(static_cast<std::uint32_t>(topic.size() + 1)),
         how_(how),
         idempotent_(idempotent) {}
   method(const method&) = delete;
   method& operator=(const method&) = delete;
   virtual ~method() = default;
 
-  const std::string& name() const noexcept { return name_; }
+  std::string_view name() const noexcept { return std::string_view(full_name_).substr(name_at_); }
   /// "topic.method".
   const std::string& full_name() const noexcept { return full_name_; }
   async::style how() const noexcept { return how_; }
@@ -43,16 +44,16 @@ class method {
                      const wire::frame& within) const noexcept = 0;
 
  private:
-  std::string name_;
   std::string full_name_;
+  std::uint32_t name_at_;  // In full_name_: an idle endpoint should cost little.
   async::style how_;
   bool idempotent_;
 };
 
-/// What an endpoint class offers, before it is served anywhere.
+/// An endpoint: its object and what that offers.
 struct endpoint_definition {
   std::vector<std::unique_ptr<const method>> methods;
-  std::function<std::shared_ptr<void>()> create;
+  std::shared_ptr<void> object;  ///< Whose methods they are.
   bool exclusive = false;
   std::size_t queue_limit = 65'536;
   std::string executor;  ///< Policy that serves it; empty: the node's.
@@ -75,10 +76,18 @@ struct running_call {
   running_call(incoming&& started, async::style how)
       : from(&started.from()), call(std::move(started)), ctx(call, how) {
     call.at().flow_begins();
+    if (how == async::style::suspending) {
+      call.at().fiber_begins();
+    }
   }
   running_call(const running_call&) = delete;
   running_call& operator=(const running_call&) = delete;
-  ~running_call() { call.at().flow_ends(); }
+  ~running_call() {
+    if (ctx.flow().how == async::style::suspending) {
+      call.at().fiber_ends();
+    }
+    call.at().flow_ends();
+  }
 
   ref<caller> from;  // What `call` borrows.
   incoming call;
@@ -90,9 +99,12 @@ class bound_method final : public method {
  public:
   using values = std::tuple<std::decay_t<Args>...>;
 
-  bound_method(
-      std::string name, std::string full_name, async::style how, bool idempotent, Function function)
-      : method(std::move(name), std::move(full_name), how, idempotent), function_(function) {}
+  bound_method(const std::string& topic,
+               std::string_view name,
+               async::style how,
+               bool idempotent,
+               Function function)
+      : method(topic, name, how, idempotent), function_(function) {}
 
   void start(void* object,
              incoming&& call,

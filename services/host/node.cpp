@@ -59,16 +59,14 @@ result<void> node::impl::add(target at, const builder& build) {
   if (auto good = rpc::check_version(at.version); !good) {
     return error(errc::invalid_target, good.error().message());
   }
-  auto what = build(at.topic);
-  std::shared_ptr<void> object;
+  std::shared_ptr<const rpc::endpoint_definition> what;
   try {
-    object = what->create();
+    what = build(at.topic);
   } catch (const std::exception& thrown) {
     return error(errc::handler_failed,
                  "the endpoint of topic '" + at.topic + "' could not be made: " + thrown.what());
   }
-  served.push_back(
-      {std::make_shared<const target>(std::move(at)), std::move(what), std::move(object)});
+  served.push_back({std::make_shared<const target>(std::move(at)), std::move(what)});
   if (running) {
     if (auto good = running->serve({served.back()}); !good) {
       served.pop_back();
@@ -129,8 +127,20 @@ std::future<void> node::run(std::string name, std::function<task<void>(context&)
   return impl_->started().run(std::move(name), std::move(body));
 }
 
+node_outcome node::place(const std::string& topic, const std::string& executor, duration limit) {
+  return impl_->started().place(topic, executor, limit);
+}
+
 result<bytes> node::admin(const std::string& address, std::string_view verb, duration timeout) {
-  return impl_->started().admin(address, std::string(verb), timeout);
+  static constexpr std::byte nil{0xc0};
+  return admin(address, verb, bytes({&nil, 1}), timeout);
+}
+
+result<bytes> node::admin(const std::string& address,
+                          std::string_view verb,
+                          const bytes& argument,
+                          duration timeout) {
+  return impl_->started().admin(address, std::string(verb), argument, timeout);
 }
 
 result<duration> node::ping(const std::string& address, duration timeout) {

@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <functional>
 #include <future>
+#include <map>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -17,14 +18,26 @@
 
 namespace mailroom {
 
+/// An executor of a node's own, beside those that are called as their policy.
+struct executor_options {
+  std::string name;
+  std::string policy;       ///< "cooperative", "work-stealing" or "loop-bound".
+  std::size_t workers = 0;  ///< Threads, where the policy has several; 0: one per core.
+};
+
 /// What a node is made of. Every field can stay as it is.
 struct node_options {
   std::string name = {};  ///< How peers call it; default: host name and process id.
   std::string listen =
       {};  ///< "tcp://127.0.0.1:7001", port 0 for any, "local://name"; empty: it only calls.
   std::vector<std::string> connect = {};  ///< Published addresses of the nodes that it calls.
-  std::string executor = "loop-bound";    ///< "cooperative", "work-stealing" or "loop-bound".
+  std::string executor = "loop-bound";    ///< "cooperative", "work-stealing", "loop-bound", or one
+                                          ///< of `executors`.
   std::size_t workers = 0;                ///< Threads of a work-stealing executor; 0: one per core.
+  std::vector<executor_options> executors =
+      {};  ///< More of them, so that one cannot starve another.
+  /// Topics, and the executor that serves each; outranks what the endpoint says (`placed_on`).
+  std::map<std::string, std::string> placement = {};
   duration heartbeat = std::chrono::seconds(1);   ///< A peer is dead after three missed.
   std::size_t max_body = std::size_t{32} << 20U;  ///< Bytes of one body.
   std::uint32_t in_flight_per_peer =
@@ -79,6 +92,17 @@ class node {
   /// longer than `limit`. A stopped node can be started again.
   bool stop(duration limit = std::chrono::seconds(5));
 
+  /// Moves the endpoints of a topic (of every exchange) to another executor while they serve: a
+  /// policy's, or one of `node_options::executors`. Nothing is lost or reordered: calls that wait
+  /// and suspended coroutines go along; parked fibers end where they are, while later calls wait.
+  /// Returns when the first turn has begun there, and no handler starts at the old one any more.
+  /// Errors: `no_server` (nobody serves the topic here), `invalid_value` (no such executor; the
+  /// message names those that exist), `expired` (fibers were still parked after `limit`; everything
+  /// stays where it was). Blocks; not from a handler. @threadsafe after `start`
+  node_outcome place(const std::string& topic,
+                     const std::string& executor,
+                     duration limit = std::chrono::seconds(5));
+
   /// Runs a detached task as an actor of its own on the node's executor; the future is ready when
   /// it ended. @threadsafe after `start`
   std::future<void> run(std::string name, std::function<task<void>(context&)> body);
@@ -89,6 +113,11 @@ class node {
   /// `unreachable`, `expired`, or what the node answers. Blocks. @threadsafe after `start`
   result<bytes> admin(const std::string& address,
                       std::string_view verb,
+                      duration timeout = std::chrono::seconds(5));
+  /// The same with an argument.
+  result<bytes> admin(const std::string& address,
+                      std::string_view verb,
+                      const bytes& argument,
                       duration timeout = std::chrono::seconds(5));
 
   /// The round trip of one heartbeat to the node at `address`, over the control plane. Blocks.

@@ -36,7 +36,6 @@ class running_node {
   struct served {
     std::shared_ptr<const target> at;
     std::shared_ptr<const rpc::endpoint_definition> what;
-    std::shared_ptr<void> object;
   };
 
   explicit running_node(const node_options& with, platform& host);
@@ -52,7 +51,11 @@ class running_node {
   bool close();
 
   std::future<void> run(std::string name, std::function<task<void>(context&)> body);
-  result<bytes> admin(const std::string& address, std::string verb, duration timeout);
+  result<void> place(const std::string& topic, const std::string& executor, duration limit);
+  result<bytes> admin(const std::string& address,
+                      std::string verb,
+                      const bytes& argument,
+                      duration timeout);
   result<duration> ping(const std::string& address, duration timeout);
 
   const std::string& address() const noexcept { return address_; }
@@ -65,7 +68,15 @@ class running_node {
     std::shared_ptr<std::atomic<bool>> ended;
   };
 
-  result<executors::executor*> executor_for(const std::string& policy);
+  friend class topic_move;
+
+  result<executors::executor*> executor_for(const std::string& name);
+  result<executors::executor*> home_of(const served& what);
+  /// Moves all endpoints of a topic; `tell` hears of the outcome on the control thread.
+  void move(const std::string& topic,
+            const std::string& executor,
+            duration limit,
+            std::function<void(const result<void>&)> tell);
   rpc::transport* transport_for(const std::string& address);
   result<void> open_ports();
   result<void> open_data(rpc::transport& over, const std::string& address, std::string& opened);
@@ -73,10 +84,10 @@ class running_node {
   void join_self();
   void topics_changed();
   void add_verbs();
-  std::string placed_on(const rpc::activation& what) const;
   wire::buffer describe();
   wire::buffer executors_table();
   wire::buffer stats() const;
+  bool holds(const actors::endpoint& which) const;  // Under endpoints_mutex_.
   void each_endpoint(const std::function<void(actors::endpoint&)>& see);
   bool wait_until_quiet(time_point until);
   std::string what_still_runs();
@@ -94,7 +105,7 @@ class running_node {
   rpc::session_table sessions_;
   rpc::dispatcher dispatcher_;
   std::map<std::string, std::unique_ptr<executors::executor>>
-      executors_;  // By policy. Guarded by endpoints_mutex_ once others can ask.
+      executors_;  // By name. Guarded by endpoints_mutex_ once others can ask.
   executors::executor* executor_ = nullptr;  // The usual one.
   std::unique_ptr<rpc::connector> connector_;
   std::unique_ptr<rpc::data_server> data_server_;

@@ -99,7 +99,7 @@ std::future<void> running_node::run(std::string name, std::function<task<void>(c
   });
   auto what = std::make_shared<rpc::endpoint_definition>();
   auto ended = std::make_shared<std::atomic<bool>>(false);
-  auto actor = runtime_->spawn(what, nullptr, name, *connector_, *executor_, host_);
+  auto actor = runtime_->spawn(what, name, *connector_, *executor_);
   auto* start = new task_start(actor->activation(), std::move(name), std::move(body), ended);
   auto outcome = start->outcome();
   rpc::activation& at = actor->activation();
@@ -108,18 +108,20 @@ std::future<void> running_node::run(std::string name, std::function<task<void>(c
   return outcome;
 }
 
-result<bytes> running_node::admin(const std::string& address, std::string verb, duration timeout) {
+result<bytes> running_node::admin(const std::string& address,
+                                  std::string verb,
+                                  const bytes& argument,
+                                  duration timeout) {
   auto asked = std::make_shared<question<bytes>>();
-  control_loop_.post([this, address, verb, asked] {
+  control_loop_.post([this, address, verb, argument, asked] {
     const auto at = peers_.find(address);
     if (at == peers_.end()) {
       asked->tell(
           error(errc::unreachable, "'" + address + "' is not one of the addresses connected to"));
       return;
     }
-    static constexpr std::byte nil{0xc0};
     at->second->admin(
-        verb, {&nil, 1}, [asked](result<bytes> answer) { asked->tell(std::move(answer)); });
+        verb, argument.view(), [asked](result<bytes> answer) { asked->tell(std::move(answer)); });
   });
   return asked->wait(timeout, address + " did not answer " + verb);
 }

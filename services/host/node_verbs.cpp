@@ -55,6 +55,27 @@ void running_node::add_verbs() {
                             [this](auto) -> result<wire::buffer> { return describe(); });
   control_server_->add_verb("executors",
                             [this](auto) -> result<wire::buffer> { return executors_table(); });
+  control_server_->add_slow_verb(
+      "place",
+      [this](std::span<const std::byte> arguments, const rpc::control_server::answer& tell) {
+        // [topic, executor, milliseconds that it may take]
+        const auto asked =
+            wire::unpack<std::tuple<std::string, std::string, std::uint32_t>>(arguments);
+        if (!asked) {
+          tell(error(errc::invalid_arguments, "place wants [topic, executor, limit_ms]"));
+          return;
+        }
+        const auto& [topic, executor, limit] = *asked;
+        move(topic, executor, std::chrono::milliseconds(limit), [tell](const result<void>& done) {
+          if (!done) {
+            tell(done.error());
+            return;
+          }
+          wire::buffer nothing;
+          packer(nothing).pack_nil();
+          tell(std::move(nothing));
+        });
+      });
   control_server_->add_verb("stats", [this](auto) -> result<wire::buffer> { return stats(); });
 }
 
@@ -76,7 +97,7 @@ wire::buffer running_node::describe() {
     field(out, "topic", at.topic);
     field(out, "namespace", at.name_space);
     field(out, "version", at.version.empty() ? std::string("1.0") : at.version);
-    field(out, "executor", placed_on(*what));
+    field(out, "executor", what->executor_name());
     field(out, "queued", what->queued());
     field(out, "running", what->running());
     out.pack("methods");
@@ -97,10 +118,10 @@ wire::buffer running_node::executors_table() {
   packer out(written);
   std::map<std::string, std::size_t> endpoints;
   dispatcher_.each(
-      [&](const target&, const rpc::activation& what) { ++endpoints[placed_on(what)]; });
+      [&](const target&, const rpc::activation& what) { ++endpoints[what.executor_name()]; });
   const double lived = std::chrono::duration<double>(host_.now() - started_).count();
   out.pack_array(static_cast<std::uint32_t>(executors_.size()));
-  for (const auto& [policy, executor] : executors_) {
+  for (const auto& [name, executor] : executors_) {
     const auto stats = executor->stats();
     const double busy = std::chrono::duration<double>(stats.busy).count();
     const auto threads = static_cast<double>(std::max<std::size_t>(stats.threads, 1));
@@ -108,7 +129,7 @@ wire::buffer running_node::executors_table() {
     field(out, "name", stats.name);
     field(out, "policy", stats.policy);
     field(out, "threads", stats.threads);
-    field(out, "endpoints", endpoints[policy]);
+    field(out, "endpoints", endpoints[name]);
     field(out, "queued", stats.queued);
     field(out, "busy_share", lived > 0 ? busy / lived / threads : 0.0);
     field(out, "turns", stats.turns);
@@ -118,10 +139,6 @@ wire::buffer running_node::executors_table() {
     field(out, "longest_turn_us", microseconds(stats.longest_turn));
   }
   return written;
-}
-
-std::string running_node::placed_on(const rpc::activation& what) const {
-  return what.definition().executor.empty() ? options_.executor : what.definition().executor;
 }
 
 wire::buffer running_node::stats() const {

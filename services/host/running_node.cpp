@@ -50,35 +50,21 @@ rpc::transport* running_node::transport_for(const std::string& address) {
   return nullptr;
 }
 
-result<executors::executor*> running_node::executor_for(const std::string& policy) {
-  auto& slot = executors_[policy];
-  if (!slot) {
-    auto made = executors::make_executor(policy,
-                                         {.name = policy,
-                                          .workers = options_.workers,
-                                          .run = &actors::runtime::run_turn,
-                                          .host = &host_,
-                                          .loops = {&loop_}});
-    if (!made) {
-      executors_.erase(policy);
-      return made.error();
-    }
-    slot = *std::move(made);
-    slot->start();
-  }
-  return slot.get();
-}
-
 result<void> running_node::open() {
   loop_.start();
   control_loop_.start();
   loops_run_ = true;
+  for (const auto& each : options_.executors) {
+    if (const auto made = executor_for(each.name); !made) {
+      return made.error();
+    }
+  }
   const auto usual = executor_for(options_.executor);
   if (!usual) {
     return usual.error();
   }
   executor_ = *usual;
-  runtime_ = std::make_unique<actors::runtime>(*executor_, [this] {
+  runtime_ = std::make_unique<actors::runtime>(*executor_, host_, [this] {
     const std::lock_guard lock(quiet_mutex_);
     quiet_.notify_all();
   });
@@ -233,13 +219,12 @@ result<void> running_node::serve(const std::vector<served>& all) {
   const std::lock_guard lock(endpoints_mutex_);
   bool new_topic = false;
   for (const auto& each : all) {
-    const auto home = each.what->executor.empty() ? result<executors::executor*>(executor_)
-                                                  : executor_for(each.what->executor);
+    const auto home = home_of(each);
     if (!home) {
       return home.error();
     }
-    auto& made = endpoints_.emplace_back(
-        runtime_->spawn(each.what, each.object, each.at->topic, *connector_, **home, host_));
+    auto& made =
+        endpoints_.emplace_back(runtime_->spawn(each.what, each.at->topic, *connector_, **home));
     new_topic |= dispatcher_.add(each.at, made->activation());
   }
   if (new_topic) {
@@ -339,7 +324,7 @@ bool running_node::close() {
     detached_.clear();
   }
   runtime_.reset();
-  for (auto& [policy, each] : executors_) {
+  for (auto& [name, each] : executors_) {
     each->stop(deadline(host_.now() + after_cancelling));
   }
   if (loops_run_) {

@@ -36,12 +36,25 @@ config_schema node_schema(const std::vector<option>& more) {
             .help = "addresses of the nodes to call"})
       .add({.key = "node.executor",
             .fallback = "loop-bound",
-            .help = "when and where handlers run: cooperative, work-stealing or loop-bound",
-            .choices = policies})
+            .help =
+                "when and where handlers run: cooperative, work-stealing, loop-bound, or one of "
+                "[executors]"})
       .add({.key = "node.workers",
             .type = option_type::integer,
             .fallback = "0",
             .help = "threads of the work-stealing executor; 0: one per core",
+            .minimum = 0,
+            .maximum = 1024})
+      .add({.key = "node.place",
+            .type = option_type::list,
+            .help = "topic=executor: serves that topic on that executor; may be repeated"})
+      .add({.key = "placement.*", .help = "the executor of a topic, as --place says it"})
+      .add({.key = "executors.*.policy",
+            .help = "policy of an executor of that name: cooperative, work-stealing or loop-bound",
+            .choices = policies})
+      .add({.key = "executors.*.workers",
+            .type = option_type::integer,
+            .help = "its threads, where the policy has several; 0: one per core",
             .minimum = 0,
             .maximum = 1024})
       .add({.key = "node.heartbeat",
@@ -66,14 +79,60 @@ config_schema node_schema(const std::vector<option>& more) {
   return schema;
 }
 
-node_options node_options_from(const config& settings) {
-  return {.name = settings.text("node.name"),
-          .listen = settings.text("node.listen"),
-          .connect = settings.list("node.connect"),
-          .executor = settings.text("node.executor"),
-          .workers = static_cast<std::size_t>(settings.integer("node.workers")),
-          .heartbeat = settings.time("node.heartbeat"),
-          .max_body = static_cast<std::size_t>(settings.size("node.max_body"))};
+result<std::vector<executor_options>> executors_from(const config& settings) {
+  std::vector<executor_options> all;
+  for (const auto& name : settings.names("executors")) {
+    const std::string policy = "executors." + name + ".policy";
+    const std::string workers = "executors." + name + ".workers";
+    if (!settings.has(policy)) {
+      return error(
+          errc::invalid_value,
+          settings.origin(workers) + ": executor '" + name + "' has no policy; set " + policy);
+    }
+    all.push_back({.name = name,
+                   .policy = settings.text(policy),
+                   .workers = settings.has(workers)
+                                  ? static_cast<std::size_t>(settings.integer(workers))
+                                  : 0});
+  }
+  return all;
+}
+
+/// The table [placement] < the flag --place.
+result<std::map<std::string, std::string>> placement_from(const config& settings) {
+  std::map<std::string, std::string> all;
+  for (const auto& topic : settings.names("placement")) {
+    all[topic] = settings.text("placement." + topic);
+  }
+  for (const auto& each : settings.list("node.place")) {
+    const auto equals = each.rfind('=');
+    if (equals == 0 || equals == std::string::npos || equals + 1 == each.size()) {
+      return error(errc::invalid_value,
+                   settings.origin("node.place") + ": '" + each + "' is not topic=executor");
+    }
+    all[each.substr(0, equals)] = each.substr(equals + 1);
+  }
+  return all;
+}
+
+result<node_options> node_options_from(const config& settings) {
+  auto executors = executors_from(settings);
+  if (!executors) {
+    return executors.error();
+  }
+  auto placement = placement_from(settings);
+  if (!placement) {
+    return placement.error();
+  }
+  return node_options{.name = settings.text("node.name"),
+                      .listen = settings.text("node.listen"),
+                      .connect = settings.list("node.connect"),
+                      .executor = settings.text("node.executor"),
+                      .workers = static_cast<std::size_t>(settings.integer("node.workers")),
+                      .executors = *std::move(executors),
+                      .placement = *std::move(placement),
+                      .heartbeat = settings.time("node.heartbeat"),
+                      .max_body = static_cast<std::size_t>(settings.size("node.max_body"))};
 }
 
 int usage_error(std::string_view program, const std::string& what) {
@@ -186,7 +245,11 @@ int run_service(int argc,
     if (options.configured) {
       options.configured(*settings);
     }
-    node serving(node_options_from(*settings));
+    auto with = node_options_from(*settings);
+    if (!with) {
+      return usage_error(program, std::string(with.error().message()));
+    }
+    node serving(*std::move(with));
     set_up(serving);
     if (const auto started = serving.start(); !started) {
       std::fprintf(stderr,

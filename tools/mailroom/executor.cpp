@@ -3,21 +3,31 @@
 #include <mailroom/tools/mailroom/table.hpp>
 #include <mailroom/tools/mailroom/verbs.hpp>
 
+#include <mailroom/framework/wire/body.hpp>
 #include <mailroom/framework/wire/json.hpp>
 
 #include <nlohmann/json.hpp>
 
 #include <iostream>
 #include <memory>
+#include <tuple>
 
 namespace mailroom::cli {
 namespace {
 
-struct executor_options {
+struct list_options {
   std::string connect;
   duration timeout = std::chrono::seconds(5);
   bool as_json = false;
 };
+
+struct set_options : list_options {
+  std::string topic;
+  std::string executor;
+};
+
+// Beside what the node may take: for the way there and back.
+constexpr duration patience = std::chrono::seconds(2);
 
 struct column {
   const char* title;
@@ -49,7 +59,7 @@ std::string cell(const nlohmann::json& of, const std::string& key) {
   return found->is_string() ? found->get<std::string>() : found->dump();
 }
 
-int list(const executor_options& with) {
+int list(const list_options& with) {
   const std::string verb = "executor ls";
   std::optional<node> here;
   if (const auto up = connect(here, with.connect); !up) {
@@ -83,6 +93,35 @@ int list(const executor_options& with) {
   return 0;
 }
 
+int set(const set_options& with) {
+  const std::string verb = "executor set";
+  std::optional<node> here;
+  if (const auto up = connect(here, with.connect); !up) {
+    return not_started(verb, up.error());
+  }
+  wire::buffer asked;
+  const auto limit = std::chrono::duration_cast<std::chrono::milliseconds>(with.timeout);
+  wire::pack(asked,
+             std::tuple(with.topic, with.executor, static_cast<std::uint32_t>(limit.count())));
+  const auto begun = clock::now();
+  const auto done =
+      here->admin(with.connect, "place", bytes(std::move(asked)), with.timeout + patience);
+  if (!done) {
+    return failed(verb, done.error());
+  }
+  const auto took = std::chrono::duration<double, std::milli>(clock::now() - begun).count();
+  if (with.as_json) {
+    nlohmann::ordered_json out;
+    out["topic"] = with.topic;
+    out["executor"] = with.executor;
+    out["took_ms"] = took;
+    std::cout << out.dump() << std::endl;
+  } else {
+    std::cout << with.topic << " is served by " << with.executor << " now" << std::endl;
+  }
+  return 0;
+}
+
 }  // namespace
 
 void add_executor(CLI::App& to, job& chosen) {
@@ -92,11 +131,26 @@ void add_executor(CLI::App& to, job& chosen) {
                       "ls",
                       "List them with their threads, load and counters",
                       "mailroom executor ls --connect tcp://127.0.0.1:7001");
-  auto with = std::make_shared<executor_options>();
+  auto with = std::make_shared<list_options>();
   add_connect(*ls, with->connect);
   add_duration(*ls, "--timeout", with->timeout, "How long it may take");
   add_json(*ls, with->as_json);
   ls->callback([&chosen, with] { chosen = [with] { return list(*with); }; });
+
+  auto* set_verb =
+      add_verb(*verb,
+               "set",
+               "Move the endpoints of a topic to another executor while they serve",
+               "mailroom executor set --connect tcp://127.0.0.1:7001 --topic echo work-stealing");
+  auto to_set = std::make_shared<set_options>();
+  add_connect(*set_verb, to_set->connect);
+  set_verb->add_option("--topic", to_set->topic, "Whose endpoints")->required()->type_name("TOPIC");
+  set_verb->add_option("executor", to_set->executor, "A policy, or an executor of the node's own")
+      ->required()
+      ->type_name("EXECUTOR");
+  add_duration(*set_verb, "--timeout", to_set->timeout, "How long suspending handlers may keep it");
+  add_json(*set_verb, to_set->as_json);
+  set_verb->callback([&chosen, to_set] { chosen = [to_set] { return set(*to_set); }; });
 }
 
 }  // namespace mailroom::cli

@@ -138,4 +138,24 @@ BOOST_AUTO_TEST_CASE(executor_ls_shows_threads_and_counters) {
   BOOST_TEST(parsed[0].at("endpoints") == 1);
 }
 
+BOOST_AUTO_TEST_CASE(executor_set_moves_a_topic) {
+  server own;
+  const auto set = [&](std::vector<std::string> more) {
+    more.insert(more.begin(), {"executor", "set", "--connect", own.address()});
+    return run(more);
+  };
+  prints(set({"--topic", "echo", "cooperative"}), "echo is served by cooperative now\n");
+  const auto listed = run({"executor", "ls", "--connect", own.address(), "--json"});
+  bool moved = false;
+  for (const auto& each : nlohmann::json::parse(listed.out)) {
+    moved = moved || (each["name"] == "cooperative" && each["endpoints"] == 1);
+  }
+  BOOST_TEST(moved, listed.out);
+  const auto told = nlohmann::json::parse(set({"--topic", "echo", "--json", "loop-bound"}).out);
+  BOOST_TEST(told["executor"] == "loop-bound");
+  fails(set({"--topic", "echo", "loopbound"}), "no executor 'loopbound' (nearest: loop-bound)");
+  fails(set({"--topic", "eco", "cooperative"}), "no topic 'eco'");
+  BOOST_TEST(set({"--topic", "echo"}).code == 2);
+}
+
 BOOST_AUTO_TEST_SUITE_END()

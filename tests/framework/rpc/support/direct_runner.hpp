@@ -22,7 +22,7 @@ class direct_runner final : public rpc::runner {
                 rpc::connector& calls_out)
       : home_(home),
         worker_(worker),
-        activation_(what, what->create(), std::move(topic), calls_out, *this) {}
+        activation_(std::move(what), std::move(topic), calls_out, *this) {}
 
   /// For `executor::options::run`.
   static executors::verdict run_turn(void* item, executors::executor&) noexcept {
@@ -36,6 +36,8 @@ class direct_runner final : public rpc::runner {
   bool told_quiet() const noexcept { return quiet_.load(std::memory_order_acquire); }
 
  private:
+  void move(rpc::relocation&) noexcept override {}  // Back to where it is.
+  const std::string& executor_name() const noexcept override { return home_.name(); }
   void ring() noexcept override { home_.submit(this, worker_); }
   void arm(executors::timer& t, time_point due) noexcept override { home_.arm(t, due); }
   void cancel(executors::timer& t) noexcept override { home_.cancel(t); }

@@ -14,8 +14,7 @@ stage::stage(std::shared_ptr<const rpc::endpoint_definition> what, rpc::caller::
   runner_.time = clock::now();
   caller_->open(link_, "tester");  // Before the loop's thread exists.
   loop_.start();
-  auto object = what->create();
-  activation.emplace(std::move(what), std::move(object), "stage", connector_, runner_);
+  activation.emplace(std::move(what), "stage", connector_, runner_);
 }
 
 stage::~stage() {

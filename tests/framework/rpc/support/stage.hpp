@@ -104,6 +104,8 @@ class stage {
   void advance(duration time) noexcept { runner_.time += time; }
   bool told_quiet() const noexcept { return runner_.told_quiet; }
   int rings() const noexcept { return runner_.rung; }
+  /// How often the runner was told to go elsewhere.
+  int moves() const noexcept { return runner_.moves; }
   /// Armed.
   std::size_t timers() const { return runner_.timers.size(); }
 
@@ -112,6 +114,8 @@ class stage {
 
  private:
   struct hand_runner final : rpc::runner {
+    void move(rpc::relocation&) noexcept override { ++moves; }
+    const std::string& executor_name() const noexcept override { return name; }
     void ring() noexcept override {
       wants_turn = true;
       ++rung;
@@ -121,7 +125,9 @@ class stage {
     time_point now() const noexcept override { return time; }
     void quiet() noexcept override { told_quiet = true; }
 
+    const std::string name = "stage";
     bool wants_turn = false;
+    int moves = 0;
     int rung = 0;
     bool told_quiet = false;
     time_point time{};

@@ -1,0 +1,236 @@
+#define BOOST_TEST_MODULE host_placement
+
+#include <mailroom/services/host/node.hpp>
+
+#include <mailroom/framework/executors/executor.hpp>
+#include <mailroom/framework/observability/log.hpp>
+
+#include <boost/test/unit_test.hpp>
+#include <pthread.h>
+
+#include <array>
+#include <atomic>
+#include <future>
+#include <memory>
+#include <string>
+#include <thread>
+#include <vector>
+
+using namespace mailroom;
+
+namespace {
+
+std::string thread_name() {
+  std::array<char, 16> name{};
+  pthread_getname_np(pthread_self(), name.data(), name.size());
+  return name.data();
+}
+
+std::string threads_of(const std::string& executor) {
+  return executor == "cooperative" ? "mr-coop" : executor == "loop-bound" ? "mr-loop" : "mr-ws";
+}
+
+struct board {
+  std::atomic<int> inside{0};
+  std::atomic<bool> overlapped{false};
+  std::atomic<int> out_of_order{0};
+  std::promise<void> parked;
+  std::shared_future<void> let_go;
+};
+
+// Notices when two of its handlers run at once, and when calls start out of order.
+class watched {
+ public:
+  explicit watched(std::shared_ptr<board> on) : on_(std::move(on)) {}
+
+  std::string thread(context&) { return thread_name(); }
+  int next(context&, int number) {
+    if (on_->inside.exchange(1) != 0) {
+      on_->overlapped = true;
+    }
+    if (number != last_ + 1) {
+      ++on_->out_of_order;
+    }
+    last_ = number;
+    on_->inside = 0;
+    return number;
+  }
+  task<std::string> nap(context& ctx, int milliseconds) {
+    co_await ctx.sleep(std::chrono::milliseconds(milliseconds));
+    co_return thread_name();
+  }
+  std::string nap_on_fiber(context& ctx, int milliseconds) {
+    on_->parked.set_value();
+    ctx.sleep(std::chrono::milliseconds(milliseconds));
+    return thread_name();
+  }
+
+  static endpoint_builder<watched> described(std::shared_ptr<board> on) {
+    return endpoint<watched>(std::move(on))
+        .method("thread", &watched::thread)
+        .method("next", &watched::next)
+        .method("nap", &watched::nap);
+  }
+
+ private:
+  std::shared_ptr<board> on_;
+  int last_ = 0;
+};
+
+struct fixture {
+  fixture() { log::set_level(log::level::error); }
+  std::shared_ptr<board> on = std::make_shared<board>();
+};
+
+std::string thread_seen(const client& of) {
+  return of.call<std::string>("thread").value();
+}
+
+bool begins_with(const std::string& text, const std::string& start) {
+  return text.rfind(start, 0) == 0;
+}
+
+}  // namespace
+
+BOOST_FIXTURE_TEST_SUITE(host_placement, fixture)
+
+BOOST_AUTO_TEST_CASE(serves_a_topic_where_the_deployment_says) {
+  node at({.executor = "cooperative",
+           .executors = {{"heavy", "work-stealing", 2}},
+           .placement = {{"there", "heavy"}, {"loop", "loop-bound"}}});
+  at.serve({.topic = "here"}, watched::described(on));
+  at.serve({.topic = "there"}, watched::described(on).placed_on("loop-bound"));
+  at.serve({.topic = "loop"}, watched::described(on));
+  at.start().value();
+  BOOST_TEST(thread_seen(client(at, {.topic = "here"})) == "mr-coop");
+  BOOST_TEST(begins_with(thread_seen(client(at, {.topic = "there"})), "mr-ws-"));
+  BOOST_TEST(thread_seen(client(at, {.topic = "loop"})) == "mr-loop-0");
+}
+
+BOOST_AUTO_TEST_CASE(names_the_executors_that_exist) {
+  for (const bool as_placement : {false, true}) {
+    node_options with{.executors = {{"heavy", "work-stealing", 1}}};
+    if (as_placement) {
+      with.placement = {{"here", "havy"}};
+    } else {
+      with.executor = "havy";
+    }
+    node at(std::move(with));
+    at.serve({.topic = "here"}, watched::described(on));
+    const auto refused = at.start();
+    BOOST_TEST_REQUIRE(!refused.has_value());
+    BOOST_TEST((refused.error() == errc::invalid_value));
+    BOOST_TEST(refused.error().message() ==
+               "no executor 'havy' (nearest: heavy); there are cooperative, work-stealing, "
+               "loop-bound, heavy");
+  }
+}
+
+BOOST_AUTO_TEST_CASE(refuses_a_move_that_cannot_be) {
+  node at({});
+  at.serve({.topic = "here"}, watched::described(on));
+  at.start().value();
+  BOOST_TEST((at.place("here", "nowhere").error() == errc::invalid_value));
+  BOOST_TEST((at.place("elsewhere", "cooperative").error() == errc::no_server));
+  BOOST_TEST(thread_seen(client(at, {.topic = "here"})) == "mr-loop-0");
+}
+
+BOOST_AUTO_TEST_CASE(moves_an_endpoint_under_load_without_loss_overlap_or_disorder) {
+  node server({.listen = "tcp://127.0.0.1:0", .executors = {{"heavy", "work-stealing", 2}}});
+  server.serve({.topic = "watched"}, watched::described(on));
+  server.start().value();
+  node desk({.connect = {server.address()}});
+  desk.start().value();
+  const client to(desk, {.topic = "watched"});
+  std::atomic<bool> enough{false};
+  std::atomic<int> failed{0};
+  // Order is promised to one client object used by one thread.
+  std::thread caller([&] {
+    std::vector<std::future<result<int>>> out;
+    int number = 0;
+    const auto take = [&] {
+      for (auto& each : out) {
+        failed += each.get().has_value() ? 0 : 1;
+      }
+      out.clear();
+    };
+    while (!enough) {
+      for (int i = 0; i < 500; ++i) {
+        out.push_back(to.future_call<int>("next", ++number));
+      }
+      take();
+    }
+  });
+  constexpr std::array homes{"cooperative", "heavy", "loop-bound", "work-stealing"};
+  for (int i = 0; i < 100; ++i) {
+    const std::string home = homes[static_cast<std::size_t>(i) % homes.size()];
+    BOOST_TEST(server.place("watched", home).has_value());
+    // What starts from now on starts there.
+    const auto seen = thread_seen(to);
+    BOOST_TEST(begins_with(seen, threads_of(home == "heavy" ? "work-stealing" : home)),
+               home << ": " << seen);
+  }
+  enough = true;
+  caller.join();
+  BOOST_TEST(failed == 0);
+  BOOST_TEST(!on->overlapped);
+  BOOST_TEST(on->out_of_order == 0);
+  BOOST_TEST(desk.stop());
+  BOOST_TEST(server.stop());
+}
+
+BOOST_AUTO_TEST_CASE(obeys_four_who_move_it_at_once) {
+  node at({.executors = {{"heavy", "work-stealing", 2}}});
+  at.serve({.topic = "watched"}, watched::described(on));
+  at.start().value();
+  std::vector<std::thread> setters;
+  std::atomic<int> refused{0};
+  for (const auto* home : {"cooperative", "heavy", "loop-bound", "work-stealing"}) {
+    setters.emplace_back([&, home] {
+      for (int i = 0; i < 50; ++i) {
+        refused += at.place("watched", home).has_value() ? 0 : 1;
+      }
+    });
+  }
+  const client to(at, {.topic = "watched"});
+  for (int i = 1; i <= 1000; ++i) {
+    BOOST_TEST_REQUIRE(to.call<int>("next", i).value() == i);
+  }
+  for (auto& each : setters) {
+    each.join();
+  }
+  BOOST_TEST(refused == 0);
+  BOOST_TEST(!on->overlapped);
+  BOOST_TEST(at.place("watched", "cooperative").has_value());
+  BOOST_TEST(thread_seen(to) == "mr-coop");
+}
+
+BOOST_AUTO_TEST_CASE(takes_a_sleeping_coroutine_along) {
+  node at({.executor = "work-stealing"});
+  at.serve({.topic = "watched"}, watched::described(on));
+  at.start().value();
+  const client to(at, {.topic = "watched"});
+  auto nap = to.future_call<std::string>("nap", 200);
+  BOOST_TEST(begins_with(thread_seen(to), "mr-ws-"));
+  BOOST_TEST(at.place("watched", "cooperative").has_value());
+  BOOST_TEST(nap.get().value() == "mr-coop");
+}
+
+BOOST_AUTO_TEST_CASE(leaves_a_parked_fiber_where_it_is_and_gives_up_in_time) {
+  node at({.executor = "cooperative"});
+  at.serve({.topic = "watched"},
+           watched::described(on).method("nap_on_fiber", &watched::nap_on_fiber, suspending));
+  at.start().value();
+  const client to(at, {.topic = "watched"});
+  auto nap = to.future_call<std::string>("nap_on_fiber", 400);
+  on->parked.get_future().wait();
+  const auto undone = at.place("watched", "loop-bound", 50ms);
+  BOOST_TEST_REQUIRE(!undone.has_value());
+  BOOST_TEST((undone.error() == errc::expired));
+  BOOST_TEST(thread_seen(to) == "mr-coop");
+  BOOST_TEST(at.place("watched", "loop-bound").has_value());
+  BOOST_TEST(nap.get().value() == "mr-coop");
+  BOOST_TEST(thread_seen(to) == "mr-loop-0");
+}
+
+BOOST_AUTO_TEST_SUITE_END()
