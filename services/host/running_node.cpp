@@ -3,6 +3,7 @@
 #include <mailroom/framework/observability/log.hpp>
 #include <mailroom/framework/rpc/method.hpp>
 
+#include <algorithm>
 #include <future>
 #include <utility>
 
@@ -10,6 +11,11 @@ namespace mailroom {
 namespace {
 
 constexpr duration after_cancelling = std::chrono::seconds(1);
+
+// What a frame may take: a body, or a welcome with all topics, and what stands around them.
+std::size_t max_frame(const node_options& with) {
+  return std::max(with.max_body, wire::max_topics_payload) + (std::size_t{1} << 20U);
+}
 
 std::string scheme_of(const std::string& address) {
   return address.substr(0, address.find("://"));
@@ -31,8 +37,8 @@ running_node::running_node(const node_options& with, platform& host)
       host_(host),
       loop_("mr-loop-0", host),
       control_loop_("mr-ctl", host),
-      local_(rpc::transport::limits{.max_frame = with.max_body + (std::size_t{1} << 20U)}),
-      zmq_(rpc::transport::limits{.max_frame = with.max_body + (std::size_t{1} << 20U)}, host),
+      local_(rpc::transport::limits{.max_frame = max_frame(with)}),
+      zmq_(rpc::transport::limits{.max_frame = max_frame(with)}, host),
       started_(host.now()) {
   host_.random(incarnation_);
 }
@@ -81,7 +87,7 @@ result<void> running_node::open() {
   self.node = options_.name;
   self.incarnation = incarnation_;
   self.heartbeat = options_.heartbeat;
-  self.max_frame = options_.max_body + (std::size_t{1} << 20U);
+  self.max_frame = max_frame(options_);
   self.max_body = options_.max_body;
   self.in_flight = options_.in_flight_per_peer;
   run_on(control_loop_, [&] {
@@ -254,11 +260,17 @@ void running_node::each_endpoint(const std::function<void(actors::endpoint&)>& s
 }
 
 bool running_node::wait_until_quiet(time_point until) {
+  std::size_t quiet = 0;  // So many of endpoints_ from the front; who is quiet stays so.
   std::unique_lock lock(quiet_mutex_);
-  return quiet_.wait_until(lock, until, [this] {
-    bool all = true;
-    each_endpoint([&](actors::endpoint& each) { all = all && each.activation().quiet(); });
-    return all;
+  return quiet_.wait_until(lock, until, [&] {
+    const std::lock_guard held(endpoints_mutex_);
+    while (quiet < endpoints_.size() && endpoints_[quiet]->activation().quiet()) {
+      ++quiet;
+    }
+    return quiet == endpoints_.size() &&
+           std::all_of(detached_.begin(), detached_.end(), [](const detached& each) {
+             return each.actor->activation().quiet();
+           });
   });
 }
 
