@@ -36,8 +36,10 @@ void write_map(batch& into, kind what, const T& body) {
 }
 
 template <class T>
-result<T> read_map(const message& from, const char* complaint) {
-  if (from.payload.size() > max_control_payload) {
+result<T> read_map(const message& from,
+                   const char* complaint,
+                   std::size_t most = max_control_payload) {
+  if (from.payload.size() > most) {
     return malformed("control message too long");
   }
   auto body = unpack<T>(from.payload);
@@ -65,6 +67,12 @@ bool fits(const std::vector<std::string>& texts, std::size_t limit) noexcept {
 }
 
 }  // namespace
+
+std::size_t size_of(const topic_home& what) noexcept {
+  constexpr std::string_view keys = "exchangetopicloop";
+  constexpr std::size_t heads = 1 + 3 + 2 * 5 + 5;  // Of the map, its keys, its texts, its number.
+  return heads + keys.size() + what.exchange.size() + what.topic.size();
+}
 
 void write_hello(batch& into, const hello& what) {
   write_map(into, kind::hello, what);
@@ -94,7 +102,7 @@ void write_welcome(batch& into, const welcome& what) {
 }
 
 result<welcome> read_welcome(const message& from) {
-  auto what = read_map<welcome>(from, "welcome that is no map of its fields");
+  auto what = read_map<welcome>(from, "welcome that is no map of its fields", max_topics_payload);
   if (what && (!fits(what->node) || !fits(what->data, max_addresses) || !fits(what->topics))) {
     return malformed("welcome beyond its limits");
   }
@@ -166,7 +174,7 @@ void write_announce(batch& into, const announce& what) {
 }
 
 result<announce> read_announce(const message& from) {
-  auto what = read_map<announce>(from, "announce that is no map of its fields");
+  auto what = read_map<announce>(from, "announce that is no map of its fields", max_topics_payload);
   if (what && !fits(what->topics)) {
     return malformed("announce beyond its limits");
   }

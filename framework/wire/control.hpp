@@ -19,10 +19,11 @@
 /// `errc::protocol_error` and trusts nothing.
 namespace mailroom::wire {
 
-/// What a control message may hold; a reader refuses more.
-inline constexpr std::size_t max_control_payload = std::size_t{4}
-                                                   << 20;  ///< Bytes, except of admin_reply.
-inline constexpr std::size_t max_topics = 4096;
+/// What a control message may hold; a reader refuses more. An admin_reply is limited by its frame.
+inline constexpr std::size_t max_control_payload = std::size_t{4} << 20U;  ///< Bytes.
+inline constexpr std::size_t max_topics_payload = std::size_t{16}
+                                                  << 20U;  ///< Bytes of a welcome or announce.
+inline constexpr std::size_t max_topics = 65'536;
 inline constexpr std::size_t max_addresses = 256;  ///< Data addresses, and with them I/O loops.
 inline constexpr std::size_t max_capabilities = 64;
 
@@ -38,6 +39,13 @@ struct topic_home {
 
   friend bool operator==(const topic_home&, const topic_home&) = default;
 };
+
+/// Bytes that it takes in a welcome or announce, at most.
+std::size_t size_of(const topic_home& what) noexcept;
+
+/// A node whose topics take more together cannot tell its peers: this leaves room for the largest
+/// rest of a welcome.
+inline constexpr std::size_t max_topics_size = std::size_t{14} << 20;  ///< Bytes.
 
 /// How an I/O loop does: a counter that stands still while the queue ages is a stuck loop.
 struct loop_state {

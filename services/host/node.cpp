@@ -7,6 +7,8 @@
 
 #include <array>
 #include <optional>
+#include <set>
+#include <string_view>
 #include <utility>
 
 namespace mailroom {
@@ -29,10 +31,15 @@ class node::impl {
   }
 
   result<void> add(target at, const builder& build);
+  result<void> check(const target& at) const;
+  void count(const target& at);
 
   node_options options;
   std::optional<error> failed;  // What `serve` could not do, until `start` has told.
   std::vector<running_node::served> served;
+  std::set<std::pair<std::string_view, std::string_view>>
+      topics;                   // Exchange and topic of `served`.
+  std::size_t topics_size = 0;  // As peers are told of them.
   std::unique_ptr<running_node> running;
 };
 
@@ -52,12 +59,38 @@ result<void> node::add(target at, const builder& build) {
   return outcome;
 }
 
-result<void> node::impl::add(target at, const builder& build) {
-  if (at.topic.empty()) {
-    return error(errc::invalid_target, "a served target needs a topic");
+result<void> node::impl::check(const target& at) const {
+  if (auto good = rpc::check_target(at); !good) {
+    return good;
   }
-  if (auto good = rpc::check_version(at.version); !good) {
-    return error(errc::invalid_target, good.error().message());
+  if (topics.contains({at.exchange, at.topic})) {
+    return {};
+  }
+  // Peers refuse longer lists: this node would be unreachable with all that it serves.
+  if (topics.size() == wire::max_topics) {
+    return error(errc::too_large,
+                 "topic '" + at.topic + "' is one too many: a node serves " +
+                     std::to_string(wire::max_topics) + " topics at most");
+  }
+  const std::size_t size = topics_size + wire::size_of({at.exchange, at.topic, 0});
+  if (size > wire::max_topics_size) {
+    return error(errc::too_large,
+                 "topic '" + at.topic + "' is one too many: the topics of a node take " +
+                     std::to_string(wire::max_topics_size) + " bytes at most, these would take " +
+                     std::to_string(size));
+  }
+  return {};
+}
+
+void node::impl::count(const target& at) {
+  if (topics.insert({at.exchange, at.topic}).second) {
+    topics_size += wire::size_of({at.exchange, at.topic, 0});
+  }
+}
+
+result<void> node::impl::add(target at, const builder& build) {
+  if (auto good = check(at); !good) {
+    return good;
   }
   std::shared_ptr<const rpc::endpoint_definition> what;
   try {
@@ -73,6 +106,7 @@ result<void> node::impl::add(target at, const builder& build) {
       return good;
     }
   }
+  count(*served.back().at);
   return {};
 }
 

@@ -68,8 +68,9 @@ class node {
   node& operator=(const node&) = delete;
 
   /// Serves an endpoint behind `at.topic`. Before or after `start`. Errors: `invalid_target` (no
-  /// topic, bad version), `invalid_value` (placed on an executor that does not exist); an endpoint
-  /// whose constructor throws is `handler_failed`.
+  /// topic, bad version, a name over 4096 bytes), `invalid_value` (placed on an executor that does
+  /// not exist), `too_large` (more topics than peers can be told of: 65 536, or 14 MiB of names);
+  /// an endpoint whose constructor throws is `handler_failed`.
   template <class Object>
   node_outcome serve(target at, endpoint_builder<Object>&& what) {
     auto kept = std::make_shared<endpoint_builder<Object>>(std::move(what));

@@ -77,14 +77,42 @@ BOOST_AUTO_TEST_CASE(stay_within_their_limits) {
 
   BOOST_TEST(!accepted(wire::announce{yes.topics}));
   BOOST_TEST(!accepted(wire::announce{{{"mailroom", std::string(wire::max_text + 1, 't'), 0}}}));
-  BOOST_TEST(
-      !accepted(wire::announce{{wire::max_topics, {"", std::string(wire::max_text, 't'), 0}}}));
+  BOOST_TEST(!accepted(wire::announce{{5000, {"", std::string(wire::max_text, 't'), 0}}}));
   BOOST_TEST(!accepted(wire::goaway{std::string(wire::max_text + 1, 'r'), 0}));
   wire::pong here;
   here.loops.resize(wire::max_addresses);
   BOOST_TEST(accepted(here));
   here.loops.emplace_back();
   BOOST_TEST(!accepted(here));
+}
+
+// A node with 4097 topics was refused by all its peers.
+BOOST_AUTO_TEST_CASE(tell_of_as_many_topics_as_fit) {
+  const auto size_alone = [](const wire::topic_home& what) {
+    batch out(plane::control);
+    wire::write_announce(out, {{what}});
+    batch none(plane::control);
+    wire::write_announce(none, {});
+    return out.size() - none.size();
+  };
+  for (const std::size_t size : {0U, 31U, 32U, 255U, 256U, 4096U}) {
+    const wire::topic_home what{std::string(size, 'e'), std::string(size, 't'), UINT32_MAX};
+    BOOST_TEST(wire::size_of(what) >= size_alone(what));
+    BOOST_TEST(wire::size_of(what) <= size_alone(what) + 12);
+  }
+  // The largest welcome that a node may send.
+  wire::welcome most;
+  most.node.assign(wire::max_text, 'n');
+  most.data.assign(wire::max_addresses, std::string(wire::max_text, 'a'));
+  std::size_t left = wire::max_topics_size;
+  const wire::topic_home one{"mailroom", std::string(180, 't'), UINT32_MAX};
+  while (left >= wire::size_of(one) && most.topics.size() < wire::max_topics) {
+    most.topics.push_back(one);
+    left -= wire::size_of(one);
+  }
+  BOOST_TEST(most.topics.size() > 60'000U);
+  BOOST_TEST(left < 1000U);
+  BOOST_TEST(accepted(most));
 }
 
 BOOST_AUTO_TEST_CASE(agree_on_the_highest_common_version) {

@@ -206,7 +206,7 @@ def map_of(**fields):
 
 
 NOBODY = "00" * 16
-TOPICS = list_of(map_of(exchange=(short_text, ""), topic=(short_text, ""), loop=(U32, 0)), 4096)
+TOPICS = list_of(map_of(exchange=(short_text, ""), topic=(short_text, ""), loop=(U32, 0)), 65536)
 LOOPS = list_of(map_of(turns=(U64, 0), oldest_queued_ms=(U32, 0)), 256)
 
 HELLO = map_of(node=(short_text, ""), incarnation=(identity, NOBODY), min=(U8, 1), max=(U8, 1),

@@ -4,6 +4,7 @@
 
 #include <mailroom/framework/executors/executor.hpp>
 #include <mailroom/framework/observability/log.hpp>
+#include <mailroom/framework/wire/control.hpp>
 
 #include <boost/test/unit_test.hpp>
 
@@ -29,6 +30,14 @@ class stuck {
  private:
   std::shared_ptr<std::promise<void>> here_;
   std::shared_future<void> let_go_;
+};
+
+class counting {
+ public:
+  int next(context&) { return ++count_; }
+
+ private:
+  int count_ = 0;
 };
 
 std::string code_of(std::future<void>& task) {
@@ -75,6 +84,64 @@ BOOST_AUTO_TEST_CASE(does_not_begin_a_task_once_it_stops) {
       BOOST_TEST(at.stop());
     }
   }
+}
+
+// It was announced to peers that refuse such lists, and all that the node served was out of reach.
+BOOST_AUTO_TEST_CASE(says_so_when_it_serves_one_topic_too_many) {
+  log::set_level(log::level::error);
+  // Longer than what fits the other control messages.
+  const auto name = [](std::size_t number) {
+    return "region-eu-central-1.warehouse-0042.shelf-" + std::to_string(100'000 + number) +
+           ".inventory";
+  };
+  node at({.name = "large", .listen = "local://large", .max_body = 1000});
+  for (std::size_t i = 0; i < wire::max_topics - 1; ++i) {
+    at.serve({.topic = name(i)}, endpoint<counting>().method("next", &counting::next)).value();
+  }
+  at.start().value();
+  const auto add = [&](std::string topic, std::string name_space = {}) {
+    return at.serve({.topic = std::move(topic), .name_space = std::move(name_space)},
+                    endpoint<counting>().method("next", &counting::next));
+  };
+  node asks({.name = "asks", .connect = {"local://large"}, .max_body = 1000});
+  asks.start().value();
+  const auto calls = [&](std::size_t number) {
+    return client(asks, {.topic = name(number)})
+        .prepare({.wait_for_ready = true})
+        .call<int>("next");
+  };
+  BOOST_TEST(calls(0).value() == 1);
+  BOOST_TEST(calls(wire::max_topics - 2).value() == 1);
+  BOOST_TEST(add(name(wire::max_topics - 1)).has_value());  // Announced.
+  BOOST_TEST(calls(wire::max_topics - 1).value() == 1);
+  const auto over = add("one more");
+  BOOST_TEST_REQUIRE(!over.has_value());
+  BOOST_TEST((over.error() == errc::too_large));
+  BOOST_TEST(over.error().message().find("65536") != std::string::npos, over.error().message());
+  BOOST_TEST(add(name(7), "another").has_value());  // No new topic.
+  BOOST_TEST(calls(0).value() == 2);
+  BOOST_TEST(asks.stop(1min));
+  BOOST_TEST(at.stop(1min));
+}
+
+BOOST_AUTO_TEST_CASE(says_so_when_the_names_of_its_topics_are_too_long_together) {
+  node at({.name = "wordy"});
+  const auto add = [&](std::size_t number, std::size_t size) {
+    return at.serve({.topic = std::string(size, 't') + std::to_string(100'000 + number)},
+                    endpoint<counting>().method("next", &counting::next));
+  };
+  BOOST_TEST((add(0, wire::max_text).error() == errc::invalid_target));
+  std::size_t served = 0;
+  auto outcome = add(served, 4000);
+  while (outcome && served < wire::max_topics) {
+    outcome = add(++served, 4000);
+  }
+  BOOST_TEST((outcome.error() == errc::too_large));
+  BOOST_TEST(served > 3000U);
+  // `start` tells of it again.
+  BOOST_TEST((at.start().error() == errc::invalid_target));
+  BOOST_TEST(at.start().has_value());
+  BOOST_TEST(at.stop());
 }
 
 BOOST_AUTO_TEST_SUITE_END()
