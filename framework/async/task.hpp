@@ -90,6 +90,11 @@ class promise<void> final : public promise_base {
 /// A coroutine that yields a T: runs when it is awaited, in turns of the actor that awaits it. Owns
 /// its frame; awaited once, a second `co_await` throws std::logic_error. Arguments of a coroutine
 /// should be values: references must outlive the await.
+///
+/// With g++ 12, a statement with a `co_await` must not build by braces an aggregate, nor a lambda
+/// by capture, whose members have something to destroy: `co_await f(order{.item = "bolt"})`
+/// destroys `item` twice (GCC bug 99576, fixed in 13). Give it a name in a statement before.
+/// Members that own nothing, classes with constructors and what functions return are safe.
 template <class T = void>
 class [[nodiscard]] task {
  public:

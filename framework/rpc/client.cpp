@@ -4,19 +4,28 @@
 
 namespace mailroom {
 
+client::client(rpc::connector& through, target_view to)
+    : through_(&through),
+      to_{.exchange = std::string(to.exchange),
+          .topic = std::string(to.topic),
+          .name_space = std::string(to.name_space),
+          .version = std::string(to.version),
+          .server = std::string(to.server),
+          .fanout = to.fanout} {}
+
 client client::prepare(call_options options) const {
   client other(*this);
   if (options.timeout) {
     other.timeout_ = *options.timeout;
   }
   if (options.name_space) {
-    other.to_.name_space = *std::move(options.name_space);
+    other.to_.name_space = *options.name_space;
   }
   if (options.version) {
-    other.to_.version = *std::move(options.version);
+    other.to_.version = *options.version;
   }
   if (options.server) {
-    other.to_.server = *std::move(options.server);
+    other.to_.server = *options.server;
   }
   if (options.fanout) {
     other.to_.fanout = *options.fanout;

@@ -71,12 +71,13 @@ class [[nodiscard]] call_operation {
   ref<rpc::pending_call> call_;
 };
 
-/// What a client does differently from its target and the defaults; empty means unchanged.
+/// What a client does differently from its target and the defaults; empty means unchanged. The
+/// texts are lent until `prepare` returns, for the same reason as those of a `target_view`.
 struct call_options {
   std::optional<duration> timeout = {};  ///< How long calls may take; default 60 s.
-  std::optional<std::string> name_space = {};
-  std::optional<std::string> version = {};
-  std::optional<std::string> server = {};
+  std::optional<std::string_view> name_space = {};
+  std::optional<std::string_view> version = {};
+  std::optional<std::string_view> server = {};
   std::optional<bool> fanout = {};
   std::optional<bool> wait_for_ready =
       {};  ///< Wait for a server within the timeout instead of failing at once.
@@ -90,7 +91,7 @@ class client {
  public:
   static constexpr duration default_timeout = std::chrono::seconds(60);
 
-  client(rpc::connector& through, target to) : through_(&through), to_(std::move(to)) {}
+  client(rpc::connector& through, target_view to);
   client(const client& other)
       : through_(other.through_),
         to_(other.to_),
@@ -122,11 +123,6 @@ class client {
 
   /// Asks; the answer is awaited in a coroutine: `co_await stock.async_call<int>("reserve", "bolt",
   /// 3)`. The call is out when this returns, so several may be awaited together (`gather`).
-  ///
-  /// With g++ 12, do not write a braced temporary that holds text inside a `co_await` expression,
-  /// as in `co_await ctx.client({.topic = "x"}).async_call<…>(…)`: it moves such temporaries into
-  /// the coroutine's frame byte by byte. Name the client first. (`prepare({.timeout = 2s})` is
-  /// fine.)
   template <class T, class... Args>
   call_operation<T> async_call(std::string_view method, const Args&... arguments) const {
     auto sent = send(method, arguments...);

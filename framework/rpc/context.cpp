@@ -26,8 +26,8 @@ std::stop_token context::stop_token() {
   return stop_->token();
 }
 
-mailroom::client context::client(target to) const {
-  return mailroom::client(at_.calls_out(), std::move(to));
+mailroom::client context::client(target_view to) const {
+  return mailroom::client(at_.calls_out(), to);
 }
 
 }  // namespace mailroom

@@ -46,7 +46,7 @@ class context {
   std::string_view name() const noexcept { return flow_.name; }
 
   /// A client for calls from this handler.
-  mailroom::client client(target to) const;
+  mailroom::client client(target_view to) const;
 
   /// Suspends this handler: `co_await ctx.sleep(10ms)` in a coroutine, `ctx.sleep(10ms)` in a
   /// suspending one.

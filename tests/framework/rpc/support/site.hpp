@@ -51,7 +51,7 @@ class site {
   /// The data link to `other` ends as if the network had cut it.
   void cut(site& other);
 
-  mailroom::client client(target to) { return mailroom::client(connector_, std::move(to)); }
+  mailroom::client client(target_view to) { return mailroom::client(connector_, to); }
 
   /// Registers a session for a link that the test speaks itself.
   rpc::session_id open_session(const std::string& peer);
@@ -101,7 +101,7 @@ struct pair {
     back.connect(back);
     front.connect(back);
   }
-  mailroom::client client(target to) { return front.client(std::move(to)); }
+  mailroom::client client(target_view to) { return front.client(to); }
 
   site back;
   site front;
