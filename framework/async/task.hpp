@@ -87,6 +87,21 @@ class promise<void> final : public promise_base {
 
 }  // namespace async::detail
 
+namespace async {
+
+/// False for what must have a name before a statement with a `co_await` uses it: see `task`. `Arg`
+/// is an argument's type as deduced for `Arg&&`. It also refuses what a function returned, which
+/// would be safe but looks the same from here.
+template <class Arg>
+#if defined(__GNUC__) && !defined(__clang__) && __GNUC__ < 13
+inline constexpr bool may_be_braced =
+    std::is_reference_v<Arg> || !std::is_aggregate_v<Arg> || std::is_trivially_destructible_v<Arg>;
+#else
+inline constexpr bool may_be_braced = true;
+#endif
+
+}  // namespace async
+
 /// A coroutine that yields a T: runs when it is awaited, in turns of the actor that awaits it. Owns
 /// its frame; awaited once, a second `co_await` throws std::logic_error. Arguments of a coroutine
 /// should be values: references must outlive the await.

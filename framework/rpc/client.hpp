@@ -123,8 +123,15 @@ class client {
 
   /// Asks; the answer is awaited in a coroutine: `co_await stock.async_call<int>("reserve", "bolt",
   /// 3)`. The call is out when this returns, so several may be awaited together (`gather`).
+  ///
+  /// With g++ 12, a braced argument that owns something, as in `async_call<int>("put",
+  /// order{"bolt", 3})`, is refused: it needs a name first, since that compiler would destroy it
+  /// twice (see `task`).
   template <class T, class... Args>
-  call_operation<T> async_call(std::string_view method, const Args&... arguments) const {
+  call_operation<T> async_call(std::string_view method, Args&&... arguments) const {
+    static_assert((async::may_be_braced<Args> && ...),
+                  "g++ 12 destroys the members of a braced argument twice in a statement with a "
+                  "co_await: give the argument a name before");
     auto sent = send(method, arguments...);
     return call_operation<T>(sent ? *std::move(sent) : failed(sent.error()));
   }

@@ -205,6 +205,17 @@ static_assert(std::is_trivially_copyable_v<call_options>);
 static_assert(std::is_constructible_v<client, rpc::connector&, const target&>);
 static_assert(!std::is_constructible_v<client, rpc::connector&, target>);
 
+struct order {
+  std::string item;
+};
+#if defined(__GNUC__) && !defined(__clang__) && __GNUC__ < 13
+static_assert(!async::may_be_braced<order>);
+#endif
+static_assert(async::may_be_braced<order&>);
+static_assert(async::may_be_braced<const order&>);
+static_assert(async::may_be_braced<std::string>);
+static_assert(async::may_be_braced<target_view>);
+
 }  // namespace
 
 BOOST_AUTO_TEST_SUITE(rpc_calls)
