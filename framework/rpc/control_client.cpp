@@ -209,8 +209,12 @@ void control_client::on_welcome(wire::welcome agreed) {
   info.data_address = with_host_of(options_.address, std::move(agreed.data.front()));
   info.session = agreed.session;
   info.clocks = clocks_.at(now).value_or(wire::clock_relation{});
-  info.in_flight = agreed.in_flight;
-  info.max_body = std::min<std::size_t>(agreed.max_body, options_.max_body);
+  // 0: not told; then our own limits are all there is.
+  if (agreed.in_flight != 0) {
+    info.in_flight = agreed.in_flight;
+  }
+  info.max_body = agreed.max_body == 0 ? options_.max_body
+                                       : std::min<std::size_t>(agreed.max_body, options_.max_body);
   info.topics = std::move(agreed.topics);
   calls_.loop().post([this, epoch = epoch_, info = std::move(info)]() mutable {
     calls_.open_session(

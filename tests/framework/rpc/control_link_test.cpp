@@ -1,0 +1,135 @@
+#define BOOST_TEST_MODULE rpc_control_link
+
+#include <mailroom/tests/framework/rpc/support/fake_link.hpp>
+#include <mailroom/tests/framework/rpc/support/site.hpp>
+
+#include <mailroom/framework/observability/log.hpp>
+#include <mailroom/framework/rpc/control_client.hpp>
+#include <mailroom/framework/wire/control.hpp>
+
+#include <boost/test/unit_test.hpp>
+
+#include <functional>
+#include <future>
+#include <memory>
+#include <string>
+#include <utility>
+
+// What a node that we call may say to us on its control link.
+
+namespace mailroom::tests {
+namespace {
+
+const std::string address = "tcp://192.0.2.1:7001";
+
+// A node and the peer that it calls, which is the test.
+struct calling {
+  explicit calling(rpc::control_client::options with = {}) {
+    log::set_level(log::level::error);
+    with.address = address;
+    with.node = "front";
+    front.on_loop([&] {
+      front.connector().expect(address);
+      client = std::make_unique<rpc::control_client>(
+          front.loop(), platform::system(), over, front.connector(), std::move(with));
+      client->start();
+      control().observer->on_open(control().link);
+    });
+  }
+  ~calling() {
+    front.on_loop([this] {
+      client->close();
+      front.connector().close_session(address, error(errc::lost, "the test is over"));
+    });
+    front.close();
+    client.reset();
+  }
+
+  fake_transport::dialled& control() { return *over.links.at(0); }
+  fake_transport::dialled& data() { return *over.links.at(1); }
+
+  void say(const std::function<void(wire::batch&)>& write) {
+    wire::batch batch(wire::plane::control);
+    write(batch);
+    front.on_loop([&] { control().feed(batch.take()); });
+    front.on_loop([] {});  // What the control thread posts to the loop has run.
+  }
+  void welcome(wire::welcome what) {
+    what.data = {"tcp://192.0.2.1:7002"};
+    what.topics = {{"mailroom", "waiting", 0}};
+    say([&](wire::batch& into) { wire::write_welcome(into, what); });
+  }
+  void attach() {
+    front.on_loop([this] { data().observer->on_open(data().link); });
+    attached();
+  }
+  void attached() {
+    wire::batch batch(wire::plane::data);
+    batch.begin(wire::kind::attached, 0);
+    batch.finish();
+    front.on_loop([&] { data().feed(batch.take()); });
+  }
+  /// Answers the call that is out.
+  void reply(int value) {
+    std::uint64_t id = 0;
+    BOOST_TEST_REQUIRE(eventually([&] {
+      front.on_loop([&] {
+        for (const auto& frame : data().link.sent) {
+          auto messages = wire::reader::open(frame.bytes(), wire::plane::data).value();
+          wire::message one;
+          while (messages.next(one).value()) {
+            wire::call_head head;
+            if (one.what == wire::kind::call && wire::call_head::read(one.head, head)) {
+              id = head.id;
+            }
+          }
+        }
+      });
+      return id != 0;
+    }));
+    wire::batch batch(wire::plane::data);
+    wire::store(batch.begin(wire::kind::reply, wire::id_head::size), id);
+    wire::pack(batch.bytes(), value);
+    batch.finish();
+    front.on_loop([&] { data().feed(batch.take()); });
+  }
+  std::future<result<int>> call(const std::string& argument = "x") {
+    return front.client({.topic = "waiting"}).future_call<int>("join", argument);
+  }
+
+  fake_transport over;
+  site front{"front"};
+  std::unique_ptr<rpc::control_client> client;
+};
+
+}  // namespace
+
+BOOST_AUTO_TEST_SUITE(rpc_control_link)
+
+// Nought means "not told", and was taken for "nothing at all".
+BOOST_AUTO_TEST_CASE(makes_calls_although_the_peer_tells_no_limits) {
+  calling s;
+  s.welcome({});
+  s.attach();
+  auto got = s.call();
+  s.reply(42);
+  BOOST_TEST(got.get().value() == 42);
+}
+
+BOOST_AUTO_TEST_CASE(heeds_the_limits_that_the_peer_tells) {
+  calling s;
+  wire::welcome what;
+  what.in_flight = 1;
+  what.max_body = 100;
+  s.welcome(what);
+  s.attach();
+  BOOST_TEST((s.call(std::string(100, 'x')).get().error() == errc::too_large));
+  auto first = s.call();
+  BOOST_TEST((s.call().get().error() == errc::busy));
+  s.reply(1);
+  BOOST_TEST(first.get().value() == 1);
+}
+
+BOOST_AUTO_TEST_SUITE_END()
+
+}  // namespace mailroom::tests
