@@ -328,11 +328,12 @@ link_observer* data_server::on_accept(link& opened) noexcept {
 }
 
 void data_server::drop(const session_id& session) noexcept {
-  for (auto& [key, each] : links_) {
-    if (each->session() != nullptr && *each->session() == session) {
-      each->close(false);
-      gone(*each);
-      return;
+  for (auto at = links_.begin(); at != links_.end();) {
+    inbound_session& each = *at->second;
+    ++at;  // `gone` erases it.
+    if (each.session() != nullptr && *each.session() == session) {
+      each.close(false);
+      gone(each);
     }
   }
 }

@@ -38,7 +38,7 @@ class data_server final : public acceptor {
 
   link_observer* on_accept(link& opened) noexcept override;
 
-  /// Ends the session's link; its calls go on, their answers vanish.
+  /// Ends the session's links; their calls go on, their answers vanish.
   void drop(const session_id& session) noexcept;
 
   /// From now on every arriving call is refused with `errc::stopping`. @threadsafe

@@ -135,6 +135,24 @@ BOOST_AUTO_TEST_CASE(is_closed_when_it_attaches_twice) {
   BOOST_TEST(s.back.server().peers() == 0U);
 }
 
+// One of them was, and the others went on without a session.
+BOOST_AUTO_TEST_CASE(is_closed_with_all_others_of_its_session) {
+  server s;
+  const auto session = s.back.open_session("fake peer");
+  fake_peer first(s.back);
+  fake_peer second(s.back);
+  fake_peer other(s.back);
+  first.attach(session);
+  second.attach(session);
+  other.attach();
+  BOOST_TEST(s.back.server().peers() == 3U);
+  s.back.on_loop([&] { s.back.server().drop(session); });
+  BOOST_TEST(first.closed());
+  BOOST_TEST(second.closed());
+  BOOST_TEST(!other.closed());
+  BOOST_TEST(s.back.server().peers() == 1U);
+}
+
 BOOST_AUTO_TEST_CASE(is_closed_when_it_says_nothing) {
   server s;
   fake_peer peer(s.back);

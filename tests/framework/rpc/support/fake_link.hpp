@@ -47,9 +47,10 @@ class fake_peer {
   }
 
   /// Attaches to a session of its own, so that calls may follow.
-  void attach() {
+  void attach() { attach(to_.open_session("fake peer")); }
+  void attach(const rpc::session_id& session) {
     wire::batch batch(wire::plane::data);
-    wire::write_attach(batch, {to_.open_session("fake peer"), {}});
+    wire::write_attach(batch, {session, {}});
     feed(batch.take());
   }
   void declare(std::uint32_t number, const std::string& topic, const std::string& method) {
