@@ -196,6 +196,9 @@ result<void> running_node::open_ports() {
 
 result<void> running_node::connect() {
   for (const auto& address : options_.connect) {
+    if (peers_.contains(address)) {
+      continue;  // Named twice.
+    }
     rpc::transport* over = transport_for(address);
     if (over == nullptr) {
       return error(

@@ -86,6 +86,21 @@ BOOST_AUTO_TEST_CASE(does_not_begin_a_task_once_it_stops) {
   }
 }
 
+// The second client of the address took the place of the first, whose news then met nobody.
+BOOST_AUTO_TEST_CASE(connects_once_to_an_address_that_is_named_twice) {
+  log::set_level(log::level::error);
+  node at({.name = "named", .listen = "local://named"});
+  at.serve({.topic = "counting"}, endpoint<counting>().method("next", &counting::next));
+  at.start().value();
+  for (const auto* address : {"local://named", "local://nobody", "nonsense://"}) {
+    node asks({.connect = {address, address, address}});
+    if (asks.start()) {
+      const auto got = client(asks, {.topic = "counting"}).call<int>("next");
+      BOOST_TEST(got.has_value() == (address == std::string("local://named")));
+    }
+  }
+}
+
 // It was announced to peers that refuse such lists, and all that the node served was out of reach.
 BOOST_AUTO_TEST_CASE(says_so_when_it_serves_one_topic_too_many) {
   log::set_level(log::level::error);
