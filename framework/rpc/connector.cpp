@@ -133,7 +133,9 @@ void connector::free_slot(std::size_t index) noexcept {
   slot& freed = slots_[index];
   freed.call = {};
   freed.to = nullptr;
-  ++freed.generation;
+  if (++freed.generation == 0) {
+    freed.generation = 1;  // The id of a call is never 0, which says that it is none.
+  }
   freed.next_free = free_;
   free_ = static_cast<std::uint32_t>(index) + 1;
 }
