@@ -127,6 +127,9 @@ class connector final : private executors::event_loop::source, private executors
   /// The address is up, or could not be reached (`why`).
   void settled(const std::string& address, const error* why);
 
+  /// The address is settled as not reached (`why`) unless it has come up meanwhile; it may later.
+  void overdue(const std::string& address, const error& why);
+
   /// Calls `tell` once no address is being tried for the first time; at once if none is.
   void when_settled(std::function<void()> tell);
 

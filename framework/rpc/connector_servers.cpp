@@ -210,6 +210,13 @@ void connector::settled(const std::string& address, const error* why) {
   }
 }
 
+void connector::overdue(const std::string& address, const error& why) {
+  const auto at = sessions_.find(address);
+  if (at == sessions_.end() || !at->second->ready()) {
+    settled(address, &why);
+  }
+}
+
 void connector::when_settled(std::function<void()> tell) {
   if (unsettled_count_.load(std::memory_order_relaxed) == 0) {
     tell();

@@ -225,7 +225,8 @@ void control_client::on_welcome(wire::welcome agreed) {
           });
         });
   });
-  alarm_.set(host_.now() + heartbeat_);
+  attach_by_ = host_.now() + options_.hello_timeout;
+  alarm_.set(std::min(host_.now() + heartbeat_, attach_by_));
 }
 
 void control_client::session_changed(std::uint64_t epoch, const error* ended) {
@@ -237,32 +238,44 @@ void control_client::session_changed(std::uint64_t epoch, const error* ended) {
     return;
   }
   phase_ = phase::up;
+  attach_by_ = time_point::max();
   pause_ = options_.first_pause;
   complained_ = false;
   log::info("connected", {{"address", options_.address}});
 }
 
 void control_client::on_alarm() {
-  const time_point now = host_.now();
   switch (phase_) {
     case phase::resting: dial(); return;
     case phase::greeting: end(error(errc::unreachable, "no answer to hello")); return;
     case phase::parting: end(error(errc::lost, "the peer said good-bye")); return;
     case phase::attaching:
-    case phase::up:
-      if (now - heard_ >= dead_after_) {
-        const auto silent = std::chrono::duration_cast<std::chrono::milliseconds>(now - heard_);
-        end(error(errc::lost,
-                  "no heartbeat of " + options_.address + " for " + std::to_string(silent.count()) +
-                      " ms"));
-        return;
-      }
-      beat();
-      // At the moment of death at the latest, to be no later with the bad news than promised.
-      alarm_.set(std::min(now + heartbeat_, heard_ + dead_after_));
-      return;
+    case phase::up: on_alarm_of_session(); return;
     default: return;
   }
+}
+
+void control_client::on_alarm_of_session() {
+  const time_point now = host_.now();
+  if (now - heard_ >= dead_after_) {
+    const auto silent = std::chrono::duration_cast<std::chrono::milliseconds>(now - heard_);
+    end(error(
+        errc::lost,
+        "no heartbeat of " + options_.address + " for " + std::to_string(silent.count()) + " ms"));
+    return;
+  }
+  if (phase_ == phase::attaching && now >= attach_by_) {
+    // Its loop is stuck, or its data port out of reach. Nobody waits for it to be settled; when it
+    // attaches after all, it is welcome.
+    attach_by_ = time_point::max();
+    calls_.loop().post([this, address = options_.address] {
+      const error why(errc::unreachable, "it beats, but does not answer on its data link");
+      calls_.overdue(address, why);
+    });
+  }
+  beat();
+  // At the moment of death at the latest, to be no later with the bad news than promised.
+  alarm_.set(std::min({now + heartbeat_, heard_ + dead_after_, attach_by_}));
 }
 
 void control_client::beat() {

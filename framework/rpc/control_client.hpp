@@ -29,7 +29,7 @@ class control_client final : public link_observer {
         std::chrono::milliseconds(50);  ///< Before the first new attempt; doubled with
     duration longest_pause =
         std::chrono::seconds(5);  ///< each failure up to this, jittered by half.
-    duration hello_timeout = std::chrono::seconds(2);
+    duration hello_timeout = std::chrono::seconds(2);  ///< For its answer, and for that to attach.
   };
 
   control_client(
@@ -62,6 +62,7 @@ class control_client final : public link_observer {
   void on_welcome(wire::welcome agreed);
   void on_pong(const wire::pong& received);
   void session_changed(std::uint64_t epoch, const error* ended);
+  void on_alarm_of_session();
   void beat();
   void end(const error& why);
   void part();
@@ -80,6 +81,7 @@ class control_client final : public link_observer {
   duration pause_;
   std::uint64_t epoch_ = 0;  // Of the session; tells late news of an older one.
   time_point heard_;
+  time_point attach_by_;  // `max` when the connector has been told that it takes longer.
   duration heartbeat_ = std::chrono::seconds(1);
   duration dead_after_ = std::chrono::seconds(3);
   wire::clock_estimate clocks_;

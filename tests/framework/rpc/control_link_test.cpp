@@ -116,6 +116,25 @@ BOOST_AUTO_TEST_CASE(makes_calls_although_the_peer_tells_no_limits) {
   BOOST_TEST(got.get().value() == 42);
 }
 
+// Whoever waited for all addresses to be settled, as a node does when it starts, waited for ever.
+BOOST_AUTO_TEST_CASE(does_not_wait_for_ever_for_a_peer_whose_loop_is_stuck) {
+  calling s({.hello_timeout = 50ms});
+  const auto settled = std::make_shared<tally>();
+  s.front.on_loop([&] { s.front.connector().when_settled([settled] { settled->add(); }); });
+  s.welcome({});
+  s.front.on_loop([&] { s.data().observer->on_open(s.data().link); });
+  BOOST_TEST(settled->value() == 0);
+  BOOST_TEST(settled->reaches(1));
+  const auto refused = s.call().get();
+  BOOST_TEST((refused.error() == errc::no_server));
+  BOOST_TEST(refused.error().message().find("data link") != std::string::npos);
+  // It is up when it answers after all.
+  s.attached();
+  auto got = s.call();
+  s.reply(7);
+  BOOST_TEST(got.get().value() == 7);
+}
+
 BOOST_AUTO_TEST_CASE(heeds_the_limits_that_the_peer_tells) {
   calling s;
   wire::welcome what;
