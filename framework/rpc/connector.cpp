@@ -207,23 +207,30 @@ void connector::on_ready() noexcept {
 }
 
 void connector::send(outbound_session& to, pending_call& call) {
+  if (auto failed = write(to, call)) {
+    call.fail(*std::move(failed));
+  } else if (call.how == pending_call::kind::cast) {
+    call.complete();
+  }
+}
+
+// Does not end the call: whoever waits for it would go on while others are still written to.
+std::optional<error> connector::write(outbound_session& to, pending_call& call) {
   const std::uint64_t id = call.how == pending_call::kind::call ? keep(call, to) : 0;
   to.begin(call, id).bytes().append(call.arguments.bytes());
   if (!to.finish(call)) {
     if (id != 0) {
       give_up(id);
     }
-    call.fail(error(errc::too_large,
-                    "the arguments have " + std::to_string(to.body_size()) +
-                        " bytes, over the limit of " + std::to_string(to.info().max_body)));
-    return;
+    return error(errc::too_large,
+                 "the arguments have " + std::to_string(to.body_size()) +
+                     " bytes, over the limit of " + std::to_string(to.info().max_body));
   }
   count_one(counters_.sent);
   if (id != 0) {
     watch_deadline(call.until);
-  } else if (call.how == pending_call::kind::cast) {
-    call.complete();
   }
+  return std::nullopt;
 }
 
 // ---------------------------------------------------------------- deadlines

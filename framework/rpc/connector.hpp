@@ -15,6 +15,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -167,6 +168,7 @@ class connector final : private executors::event_loop::source, private executors
   result<void> submit_cast(ref<pending_call> call);
   void route(ref<pending_call> call);
   void send(outbound_session& to, pending_call& call);
+  std::optional<error> write(outbound_session& to, pending_call& call);
   void fan_out(pending_call& call);
   outbound_session* pick(const pending_call& call) noexcept;
   bool refused(outbound_session& to, pending_call& call);

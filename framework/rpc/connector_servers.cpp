@@ -76,14 +76,19 @@ void connector::fan_out(pending_call& call) {
   if (!call.what.servers->known) {
     look_up(*call.what.servers);
   }
+  std::optional<error> failed;
   for (outbound_session* each : call.what.servers->ready) {
-    if (each->backlog() <= limits_.backlog) {
-      send(*each, call);
-    } else {
+    if (each->backlog() > limits_.backlog) {
       counters_.busy.fetch_add(1, std::memory_order_relaxed);
+    } else if (auto why = write(*each, call)) {
+      failed = std::move(why);
     }
   }
-  call.complete();
+  if (failed) {
+    call.fail(*std::move(failed));
+  } else {
+    call.complete();
+  }
 }
 
 error connector::no_server(const pending_call& call) const {

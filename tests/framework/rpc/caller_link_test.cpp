@@ -26,6 +26,7 @@ struct calling {
       rpc::connector::session_info agreed;
       agreed.address = "control://" + std::to_string(i);
       agreed.node = std::to_string(i);
+      agreed.max_body = i == 0 ? 100 : 1000;
       agreed.topics.push_back({"mailroom", "waiting", 0});
       front.on_loop([&] {
         front.connector().open_session(over, std::move(agreed), {});
@@ -50,6 +51,7 @@ struct calling {
     std::vector<std::uint64_t> ids;           ///< Of calls.
     std::vector<std::uint32_t> declared;      ///< Numbers of routes.
     std::vector<std::string> methods_called;  ///< As the routes name them.
+    std::size_t casts = 0;
   };
   seen received(std::size_t server) {
     seen found;
@@ -65,6 +67,8 @@ struct calling {
             if (one.what == wire::kind::call && wire::call_head::read(one.head, head)) {
               found.ids.push_back(head.id);
               found.methods_called.push_back(names[head.route]);
+            } else if (one.what == wire::kind::cast) {
+              ++found.casts;
             } else if (one.what == wire::kind::route) {
               const auto route = wire::read_route(one).value();
               found.declared.push_back(route.number);
@@ -215,6 +219,17 @@ BOOST_AUTO_TEST_CASE(survives_all_vectors_and_their_mutations) {
       BOOST_TEST(kept.get().value() == 1);
     }
   }
+}
+
+// The first refusal ended the cast, and who had waited for it read what the second then wrote.
+BOOST_AUTO_TEST_CASE(ends_a_fanout_once_however_many_refuse_it) {
+  calling s;
+  const auto to = s.front.client({.topic = "waiting"}).fanout();
+  BOOST_TEST(to.cast("note", std::string(50, 'x')).has_value());
+  BOOST_TEST((to.cast("note", std::string(500, 'x')).error() == errc::too_large));
+  BOOST_TEST((to.cast("note", std::string(5000, 'x')).error() == errc::too_large));
+  BOOST_TEST(s.received(0).casts == 1U);
+  BOOST_TEST(s.received(1).casts == 2U);
 }
 
 BOOST_AUTO_TEST_CASE(leaves_no_trace_of_a_call_that_could_not_be_packed) {
