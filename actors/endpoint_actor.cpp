@@ -60,6 +60,12 @@ void endpoint_actor::move(rpc::relocation& to) noexcept {
   home_.store(&there.to(), std::memory_order_release);
 }
 
+void endpoint_actor::keep_thread() noexcept {
+  if (worker_.is_anywhere()) {
+    worker_ = home().own_worker();
+  }
+}
+
 // As CAF's own, but for where it goes: to this actor's executor, whoever sends.
 void endpoint_actor::enqueue(caf::mailbox_element_ptr what, caf::execution_unit*) {
   const auto id = what->mid;

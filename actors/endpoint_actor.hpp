@@ -60,6 +60,15 @@ class endpoint_actor final : public caf::event_based_actor, private rpc::runner 
   /// its own threads.
   subtype_t subtype() const override { return io_actor; }
 
+  /// Where it wants its turns: it may move, and keep to a worker once it has made a fiber. Read by
+  /// who may submit it.
+  struct place {
+    executors::executor* home;
+    executors::affinity worker;
+    friend bool operator==(const place&, const place&) noexcept = default;
+  };
+  place placed() const noexcept { return {&home(), worker_}; }
+
   /// Puts it in the queue of its executor again, after a turn that wanted another.
   void submit_again() noexcept;
 
@@ -76,6 +85,7 @@ class endpoint_actor final : public caf::event_based_actor, private rpc::runner 
  private:
   void ring() noexcept override;
   void move(rpc::relocation& to) noexcept override;
+  void keep_thread() noexcept override;
   const std::string& executor_name() const noexcept override { return home().name(); }
   void arm(executors::timer& t, time_point due) noexcept override { home().arm(t, due); }
   void cancel(executors::timer& t) noexcept override { home().cancel(t); }

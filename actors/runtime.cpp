@@ -134,11 +134,12 @@ executors::verdict runtime::run_turn(void* item, executors::executor& where) noe
   }
   auto& actor = static_cast<endpoint_actor&>(runnable);
   scheduler& units = actor.units();
+  const auto placed = actor.placed();
   if (runnable.resume(nullptr, 1) == caf::resumable::resume_later) {
-    if (&actor.home() == &where) {
+    if (actor.placed() == placed) {
       return executors::verdict::again;
     }
-    actor.submit_again();  // It has been moved.
+    actor.submit_again();  // It has been moved, or made a fiber and must not be stolen any more.
     return executors::verdict::done;
   }
   caf::intrusive_ptr_release(&runnable);

@@ -1,8 +1,8 @@
+#include <mailroom/framework/async/exceptions.hpp>
 #include <mailroom/framework/async/fiber.hpp>
 
 #include <boost/context/fiber.hpp>
 #include <boost/context/stack_context.hpp>
-#include <cxxabi.h>
 
 #include <atomic>
 #include <cstdint>
@@ -108,28 +108,6 @@ struct pooled {
   extent* where;  // Told where the stack is; valid while allocating.
 };
 
-// The C++ runtime keeps exceptions in flight per thread. Two handlers that are both inside a catch
-// block would mix them up, so each stack brings its own (Itanium C++ ABI, 2.2.2: __cxa_eh_globals).
-struct exceptions_in_flight {
-  void* caught = nullptr;
-  unsigned int uncaught = 0;
-
-  void swap_with_thread() noexcept {
-    auto* globals = reinterpret_cast<exceptions_in_flight*>(abi::__cxa_get_globals());
-    std::swap(caught, globals->caught);
-    std::swap(uncaught, globals->uncaught);
-  }
-};
-
-thread_local fiber* running = nullptr;
-
-[[gnu::noinline]] fiber* running_fiber() noexcept {
-  return running;
-}
-[[gnu::noinline]] void set_running(fiber* now) noexcept {
-  running = now;
-}
-
 }  // namespace
 
 class fiber::impl {
@@ -156,9 +134,7 @@ class fiber::impl {
 #endif
   }
 
-  void enter(fiber& self) {
-    fiber* before = running_fiber();
-    set_running(&self);
+  void enter() {
     exceptions_.swap_with_thread();
 #ifdef MAILROOM_TSAN
     tsan_resumer_ = __tsan_get_current_fiber();
@@ -173,7 +149,6 @@ class fiber::impl {
     __sanitizer_finish_switch_fiber(fake, nullptr, nullptr);
 #endif
     exceptions_.swap_with_thread();
-    set_running(before);
   }
 
   void suspend() {
@@ -235,12 +210,12 @@ void fiber::start(std::function<void()> body, const std::function<void(fiber&)>&
   made->resume();
 }
 
-void fiber::suspend() noexcept {
-  running_fiber()->impl_->suspend();
+void fiber::park() noexcept {
+  impl_->suspend();
 }
 
 void fiber::resume() noexcept {
-  impl_->enter(*this);
+  impl_->enter();
   if (impl_->done()) {
     delete this;
   }

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <mailroom/framework/async/flow.hpp>
+
 #include <cstddef>
 #include <functional>
 #include <memory>
@@ -12,7 +14,7 @@ namespace mailroom::async {
 ///
 /// Stacks are ordinary memory without guard pages: protected ones cost two mappings each, and the
 /// kernel allows 65 530 of those in a process, which would end it at 32 000 suspended calls.
-class fiber {
+class fiber final : public stack {
  public:
   /// Usable bytes of every stack made from now on. Default 64 KiB; memory that is not touched is
   /// not used.
@@ -22,14 +24,10 @@ class fiber {
   /// end. `body` must not throw. `tell` receives the fiber before the body begins.
   static void start(std::function<void()> body, const std::function<void(fiber&)>& tell);
 
-  /// Leaves the current fiber; returns when somebody resumes it. Only on a fiber.
-  static void suspend() noexcept;
+  void park() noexcept override;
 
-  /// Continues a suspended fiber until it suspends again or ends, in which case it is gone.
-  void resume() noexcept;
-
-  fiber(const fiber&) = delete;
-  fiber& operator=(const fiber&) = delete;
+  /// Continues it until it parks again or ends, in which case it is gone.
+  void resume() noexcept override;
 
  private:
   class impl;

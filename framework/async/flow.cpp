@@ -1,4 +1,3 @@
-#include <mailroom/framework/async/fiber.hpp>
 #include <mailroom/framework/async/flow.hpp>
 
 #include <condition_variable>
@@ -121,7 +120,7 @@ void waiter::run() noexcept {
   unlink();
   cancelled_ = !shielded_ && (cancelled_ || flow_->cancelled);
   const flow_scope scope(flow_);
-  if (flow_->how == style::suspending) {
+  if (flow_->on != nullptr) {
     flow_->on->resume();
   } else {
     handle_.resume();
@@ -169,7 +168,7 @@ bool wait(completion& what) {
   waiter by;
   by.prepare(*here, {});
   if (what.attach(by)) {
-    fiber::suspend();
+    here->on->park();
     if (by.cancelled()) {
       throw flow_cancelled{};
     }

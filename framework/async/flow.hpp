@@ -11,7 +11,6 @@
 namespace mailroom::async {
 
 class completion;
-class fiber;
 class waiter;
 
 /// One thing to be done in a turn of a home. Intrusive: it sits in at most one home's queue.
@@ -26,6 +25,9 @@ class work {
 
   /// Called instead of `run` when the home is destroyed before its turn came.
   virtual void dropped() noexcept {}
+
+  /// Whether it is done even while a blocking handler occupies the home: it continues no handler.
+  virtual bool beside_handlers() const noexcept { return false; }
 
   work* next = nullptr;  ///< For the queue that holds it.
 
@@ -48,6 +50,18 @@ class home {
   virtual void cancel(executors::timer& t) noexcept = 0;
   virtual time_point now() const noexcept = 0;
 
+  /// Fibers of its flows: while there are some, turns come on one thread. On the home's turn.
+  virtual void fiber_begins() noexcept {}
+  virtual void fiber_ends() noexcept {}
+
+  /// Something runs that no call accounts for: between the two the home is not at its end. On its
+  /// turn.
+  virtual void hold() noexcept {}
+  virtual void let_go() noexcept {}
+
+  /// The actor itself, where a part of its flows has a home of its own (`nested_home`).
+  virtual home& root() noexcept { return *this; }
+
  protected:
   virtual ~home() = default;  // Virtual, since `waiter` is a friend and could delete one.
 
@@ -65,14 +79,31 @@ class home {
 enum class style : std::uint8_t {
   plain,       ///< Not at all: it runs to its end.
   coroutine,   ///< At `co_await`.
-  suspending,  ///< Implicitly, on a fiber of its own.
+  suspending,  ///< Implicitly, on a stack of its own.
+  blocking,    ///< How a method may be declared; its flow is a suspending one on a thread.
+};
+
+/// What a suspending flow runs on: a fiber, or a thread that it has to itself.
+class stack {
+ public:
+  stack() noexcept = default;
+  stack(const stack&) = delete;
+  stack& operator=(const stack&) = delete;
+
+  /// Returns when somebody resumes it. On this stack only.
+  virtual void park() noexcept = 0;
+  /// Continues it. On the turn of its flow's home.
+  virtual void resume() noexcept = 0;
+
+ protected:
+  ~stack() = default;
 };
 
 /// One running handler (or detached task): what is the same wherever it continues.
 struct flow {
   home* where = nullptr;
   style how = style::plain;
-  fiber* on = nullptr;     ///< Its fiber, when it is suspending.
+  stack* on = nullptr;     ///< What it stands on, when it is suspending.
   deadline until;          ///< Nested calls inherit it.
   std::string_view name;   ///< "topic.method", for messages to people.
   bool cancelled = false;  ///< Every further wait throws `flow_cancelled`.
@@ -176,8 +207,12 @@ class event final : public completion {};
 /// `flow_cancelled` when the actor is being ended, and as `attach`.
 bool wait(completion& what);
 
+/// Base of awaiters that a fiber can use as a coroutine does: whose `await_suspend` attaches a
+/// `waiter` of the current flow. All others are awaited by a coroutine on the fiber's behalf.
+class parkable {};
+
 /// `co_await until(completion)`.
-class until {
+class until : public parkable {
  public:
   explicit until(completion& what) noexcept : what_(what) {}
 

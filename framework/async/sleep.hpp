@@ -8,7 +8,7 @@ namespace mailroom {
 /// A pause of the current flow: `co_await` it in a coroutine; in a suspending handler it has passed
 /// when the expression that made it ends. In a plain handler it throws `call_error` with
 /// `errc::would_block`. Takes no thread.
-class sleep_operation {
+class sleep_operation : public async::parkable {
  public:
   explicit sleep_operation(duration pause) {
     async::flow* here = async::current_flow();

@@ -35,6 +35,8 @@ class affinity {
   /// Precondition: not `anywhere`. The executor takes it modulo its number of workers.
   constexpr std::uint32_t index() const noexcept { return value_ - 1; }
 
+  friend constexpr bool operator==(affinity, affinity) noexcept = default;
+
  private:
   constexpr explicit affinity(std::uint32_t value) noexcept : value_(value) {}
   std::uint32_t value_;
@@ -94,6 +96,10 @@ class executor {
 
   /// Whether the calling thread is one of this executor's.
   virtual bool on_own_thread() const noexcept = 0;
+
+  /// The worker whose thread calls: an item of this turn that is submitted with it from now on
+  /// stays on this thread. `anywhere` where there is nothing to choose, and on other threads.
+  virtual affinity own_worker() const noexcept { return affinity::anywhere(); }
 
   /// Number of different workers that `affinity::worker` can name.
   virtual std::size_t workers() const noexcept = 0;

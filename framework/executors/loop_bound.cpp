@@ -168,6 +168,11 @@ bool loop_bound::on_own_thread() const noexcept {
   return here() != with_.loops.size();
 }
 
+affinity loop_bound::own_worker() const noexcept {
+  return on_own_thread() ? affinity::worker(static_cast<std::uint32_t>(here()))
+                         : affinity::anywhere();
+}
+
 statistics loop_bound::stats() const {
   statistics all;
   all.name = with_.name;

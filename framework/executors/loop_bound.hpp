@@ -31,6 +31,7 @@ class loop_bound final : public executor {
   void arm(timer& t, time_point due) noexcept override;
   void cancel(timer& t) noexcept override { timer_queue::cancel(t); }
   bool on_own_thread() const noexcept override;
+  affinity own_worker() const noexcept override;
   std::size_t workers() const noexcept override { return with_.loops.size(); }
   /// `parks` and `wakeups` are those of the loops, which others use too.
   statistics stats() const override;

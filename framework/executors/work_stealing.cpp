@@ -80,6 +80,11 @@ bool work_stealing::on_own_thread() const noexcept {
   return worker::current != nullptr && &worker::current->owner == this;
 }
 
+affinity work_stealing::own_worker() const noexcept {
+  return on_own_thread() ? affinity::worker(static_cast<std::uint32_t>(worker::current->index))
+                         : affinity::anywhere();
+}
+
 // ---- submitting
 
 void work_stealing::submit(void* item, affinity where) noexcept {

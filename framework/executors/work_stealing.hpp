@@ -34,6 +34,7 @@ class work_stealing final : public executor {
   void arm(timer& t, time_point due) noexcept override;
   void cancel(timer& t) noexcept override { timer_queue::cancel(t); }
   bool on_own_thread() const noexcept override;
+  affinity own_worker() const noexcept override;
   std::size_t workers() const noexcept override { return workers_.size(); }
   statistics stats() const override;
   std::vector<void*> stop(deadline until) override;

@@ -81,6 +81,9 @@ class runner {
   virtual void cancel(executors::timer& t) noexcept = 0;
   virtual time_point now() const noexcept = 0;
 
+  /// On a turn: later turns come on the same thread.
+  virtual void keep_thread() noexcept {}
+
   /// After `stop` or `end`: nothing runs any more and nothing is queued. May be called more than
   /// once.
   virtual void quiet() noexcept = 0;
@@ -173,14 +176,19 @@ class activation final : public async::home {
   void arm(executors::timer& t, time_point due) noexcept override { runner_.arm(t, due); }
   void cancel(executors::timer& t) noexcept override { runner_.cancel(t); }
   time_point now() const noexcept override { return runner_.now(); }
+  void hold() noexcept override { flow_begins(); }
+  void let_go() noexcept override { flow_ends(); }
   /// Reads the clock for a call that is being answered, which ends its piece of work: the turn need
   /// not read it again.
   time_point answer_time() noexcept { return answered_at_ = runner_.now(); }
   void flow_begins() noexcept;
   void flow_ends() noexcept;
-  /// Fibers, which keep it where it is until they end.
-  void fiber_begins() noexcept { ++fibers_; }
-  void fiber_ends() noexcept { --fibers_; }
+  void fiber_begins() noexcept override {
+    if (fibers_++ == 0) {
+      runner_.keep_thread();
+    }
+  }
+  void fiber_ends() noexcept override { --fibers_; }
   counters& counting() noexcept { return counters_; }
   void accept(call_batch& arrived) noexcept;
   /// Signals to stop when it ends; each takes itself out.

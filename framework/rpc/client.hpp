@@ -50,7 +50,7 @@ class [[nodiscard]] call_operation {
   auto operator co_await() && noexcept { return awaiter(std::move(call_)); }
 
  private:
-  class awaiter {
+  class awaiter : public async::parkable {
    public:
     explicit awaiter(ref<rpc::pending_call> waited) noexcept
         : call_(std::move(waited)), until_(*call_) {}

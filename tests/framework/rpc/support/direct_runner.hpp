@@ -28,7 +28,15 @@ class direct_runner final : public rpc::runner {
   static executors::verdict run_turn(void* item, executors::executor&) noexcept {
     auto& self = *static_cast<direct_runner*>(item);
     self.turns_.fetch_add(1, std::memory_order_relaxed);
-    return self.activation_.turn() ? executors::verdict::again : executors::verdict::done;
+    const auto worker = self.worker_;
+    if (!self.activation_.turn()) {
+      return executors::verdict::done;
+    }
+    if (self.worker_ == worker) {
+      return executors::verdict::again;
+    }
+    self.ring();  // It has made its first fiber: `again` would let others steal it.
+    return executors::verdict::done;
   }
 
   rpc::activation& activation() noexcept { return activation_; }
@@ -37,6 +45,11 @@ class direct_runner final : public rpc::runner {
 
  private:
   void move(rpc::relocation&) noexcept override {}  // Back to where it is.
+  void keep_thread() noexcept override {
+    if (worker_.is_anywhere()) {
+      worker_ = home_.own_worker();
+    }
+  }
   const std::string& executor_name() const noexcept override { return home_.name(); }
   void ring() noexcept override { home_.submit(this, worker_); }
   void arm(executors::timer& t, time_point due) noexcept override { home_.arm(t, due); }
@@ -45,7 +58,7 @@ class direct_runner final : public rpc::runner {
   void quiet() noexcept override { quiet_.store(true, std::memory_order_release); }
 
   executors::executor& home_;
-  const executors::affinity worker_;
+  executors::affinity worker_;  // Used and written by who may submit it.
   std::atomic<std::uint64_t> turns_{0};
   std::atomic<bool> quiet_{false};
   rpc::activation activation_;
