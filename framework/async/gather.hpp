@@ -1,5 +1,6 @@
 #pragma once
 
+#include <mailroom/framework/async/awaiting.hpp>
 #include <mailroom/framework/async/flow.hpp>
 #include <mailroom/framework/async/task.hpp>
 
@@ -13,17 +14,6 @@
 
 namespace mailroom {
 namespace async::detail {
-
-/// A coroutine that nobody awaits; it frees itself.
-struct detached {
-  struct promise_type {
-    static detached get_return_object() noexcept { return {}; }
-    static std::suspend_never initial_suspend() noexcept { return {}; }
-    static std::suspend_never final_suspend() noexcept { return {}; }
-    static void return_void() noexcept {}
-    static void unhandled_exception() noexcept { std::terminate(); }
-  };
-};
 
 /// What the branches of one gather share; it lives in the gathering frame, which outlives them.
 class gathering {
@@ -59,22 +49,6 @@ class gathering {
   std::size_t left_;
 };
 
-struct nothing {};
-
-template <class Awaitable>
-decltype(auto) awaiter_of(Awaitable& what) {
-  if constexpr (requires { what.operator co_await(); }) {
-    return what.operator co_await();
-  } else {
-    return (what);
-  }
-}
-template <class Awaitable>
-using awaited =
-    std::remove_cvref_t<decltype(awaiter_of(std::declval<Awaitable&>()).await_resume())>;
-template <class T>
-using kept = std::conditional_t<std::is_void_v<T>, nothing, T>;
-
 template <class Awaitable>
 detached branch(Awaitable& what, std::optional<kept<awaited<Awaitable>>>& into, gathering& all) {
   std::exception_ptr thrown;
@@ -101,8 +75,10 @@ task<std::tuple<async::detail::kept<async::detail::awaited<Awaitables>>...>> gat
     Awaitables... what) {
   std::tuple<std::optional<async::detail::kept<async::detail::awaited<Awaitables>>>...> values;
   async::detail::gathering all(sizeof...(Awaitables));
-  std::apply([&](auto&... value) { (async::detail::branch(what, value, all), ...); }, values);
-  co_await all;
+  if constexpr (sizeof...(Awaitables) > 0) {
+    std::apply([&](auto&... value) { (async::detail::branch(what, value, all), ...); }, values);
+    co_await all;
+  }
   co_return std::apply([](auto&... value) { return std::make_tuple(std::move(*value)...); },
                        values);
 }

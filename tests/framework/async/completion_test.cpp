@@ -17,23 +17,6 @@ namespace {
 
 constexpr int rounds = 2000;
 
-// Two threads that begin each round together, without a lock that would order them.
-class starting_line {
- public:
-  void meet(int round) {
-    arrived_.fetch_add(1, std::memory_order_relaxed);
-    // At first without giving the processor away, so that both really go on together.
-    for (int looks = 0; arrived_.load(std::memory_order_relaxed) < 2 * (round + 1); ++looks) {
-      if (looks > 2000) {
-        std::this_thread::yield();
-      }
-    }
-  }
-
- private:
-  std::atomic<int> arrived_{0};
-};
-
 task<void> waits(async::until& on) {
   co_await on;
 }

@@ -42,6 +42,15 @@ BOOST_AUTO_TEST_CASE(yields_nothing_for_nothing) {
   BOOST_TEST(got == 0U);
 }
 
+// It waited for ever.
+BOOST_AUTO_TEST_CASE(yields_nothing_for_no_arguments) {
+  hand_home home;
+  hand_flow flow(home);
+  flow.start_coroutine([&]() -> task<void> { BOOST_CHECK(co_await gather() == std::tuple<>()); });
+  BOOST_TEST(flow.ended);
+  BOOST_TEST(!home.anything_waiting());
+}
+
 BOOST_AUTO_TEST_CASE(interleaves_its_branches) {
   hand_home home;
   hand_flow flow(home);
@@ -140,6 +149,40 @@ BOOST_AUTO_TEST_CASE(throws_when_every_branch_failed_at_once) {
   });
   BOOST_TEST(flow.ended);
   BOOST_CHECK_THROW(std::rethrow_exception(flow.thrown), std::runtime_error);
+}
+
+BOOST_AUTO_TEST_CASE(throws_what_came_first_of_a_failure_and_a_cancel) {
+  hand_home home;
+  hand_flow flow(home);
+  std::vector<async::event> gates(3);
+  flow.start_coroutine([&]() -> task<void> {
+    co_await gather(thrown_after(gates[0], "failed"), value_after(gates[1], 1));
+  });
+  gates[0].complete();
+  home.run_all();
+  BOOST_TEST(!flow.ended);
+  home.end();
+  BOOST_TEST(flow.ended);
+  BOOST_CHECK_THROW(std::rethrow_exception(flow.thrown), std::runtime_error);
+  BOOST_TEST(!home.anything_waiting());
+}
+
+BOOST_AUTO_TEST_CASE(begins_no_branch_that_waits_once_it_is_cancelled) {
+  hand_home home;
+  hand_flow flow(home);
+  async::event never;
+  std::vector<std::string> log;
+  flow.start_coroutine([&]() -> task<void> {
+    try {
+      co_await async::until(never);
+    } catch (const async::flow_cancelled&) {
+    }
+    co_await gather(noted(log, "a", never), noted(log, "b", never));
+  });
+  home.end();
+  BOOST_TEST(flow.was_cancelled());
+  const std::vector<std::string> expected{"a begins", "b begins"};
+  BOOST_TEST(log == expected, boost::test_tools::per_element());
 }
 
 BOOST_AUTO_TEST_CASE(lets_every_branch_unwind_before_it_ends_when_cancelled) {

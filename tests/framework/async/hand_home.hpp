@@ -6,11 +6,13 @@
 #include <mailroom/framework/async/task.hpp>
 #include <mailroom/framework/executors/timer_queue.hpp>
 
+#include <atomic>
 #include <condition_variable>
 #include <deque>
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <thread>
 #include <utility>
 
 namespace mailroom::tests {
@@ -41,6 +43,13 @@ class hand_home final : public async::home {
   void arm(executors::timer& t, time_point due) noexcept override { timers_.arm(t, due); }
   void cancel(executors::timer& t) noexcept override { executors::timer_queue::cancel(t); }
   time_point now() const noexcept override { return now_; }
+  void fiber_begins() noexcept override { ++fibers; }
+  void fiber_ends() noexcept override { --fibers; }
+  void hold() noexcept override { ++held; }
+  void let_go() noexcept override { --held; }
+
+  int fibers = 0;
+  int held = 0;
 
   /// Runs one piece of work, if there is one.
   bool run_one() {
@@ -92,6 +101,33 @@ class hand_home final : public async::home {
   std::mutex mutex_;
   std::condition_variable changed_;
   std::deque<async::work*> posted_;  // Guarded by mutex_.
+};
+
+/// Goes on in a later piece of work of the same home.
+inline task<void> next_turn(hand_home& at) {
+  struct posted final : async::work {
+    async::event passed;
+    void run() noexcept override { passed.complete(); }
+  } later;
+  at.post(later);
+  co_await async::until(later.passed);
+}
+
+/// Two threads that begin each round together, without a lock that would order them.
+class starting_line {
+ public:
+  void meet(int round) {
+    arrived_.fetch_add(1, std::memory_order_relaxed);
+    // At first without giving the processor away, so that both really go on together.
+    for (int looks = 0; arrived_.load(std::memory_order_relaxed) < 2 * (round + 1); ++looks) {
+      if (looks > 2000) {
+        std::this_thread::yield();
+      }
+    }
+  }
+
+ private:
+  std::atomic<int> arrived_{0};
 };
 
 /// One flow of a hand_home. Outlives what it runs.
