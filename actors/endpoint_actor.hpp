@@ -54,7 +54,6 @@ class endpoint_actor final : public caf::event_based_actor, private rpc::runner 
   rpc::activation& activation() noexcept { return activation_; }
   /// @threadsafe
   executors::executor& home() const noexcept { return *home_.load(std::memory_order_acquire); }
-  scheduler& units() noexcept { return within_.units; }
 
   /// Tells our actors from others where items are run; CAF itself asks this only of what it runs on
   /// its own threads.

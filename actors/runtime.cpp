@@ -8,44 +8,18 @@
 #include <caf/actor_cast.hpp>
 #include <caf/actor_system.hpp>
 #include <caf/actor_system_config.hpp>
+#include <caf/logger.hpp>
 #include <caf/send.hpp>
 
 #include <algorithm>
 #include <atomic>
-#include <map>
-#include <mutex>
 #include <optional>
-#include <shared_mutex>
 #include <utility>
 
 namespace mailroom::actors {
 namespace {
 
-// Which scheduler an executor works for, so that an item needs no wrapper that says so.
-class schedulers {
- public:
-  void add(executors::executor& on, scheduler& of) {
-    const std::unique_lock lock(mutex_);
-    known_[&on] = &of;
-  }
-  void remove(executors::executor& on) {
-    const std::unique_lock lock(mutex_);
-    known_.erase(&on);
-  }
-  scheduler& of(executors::executor& on) {
-    const std::shared_lock lock(mutex_);
-    return *known_.at(&on);
-  }
-
- private:
-  std::shared_mutex mutex_;
-  std::map<executors::executor*, scheduler*> known_;  // Guarded by mutex_.
-};
-
-schedulers& all_schedulers() {
-  static schedulers all;
-  return all;
-}
+constexpr std::size_t messages_per_turn = 100;
 
 class told_relocation final : public endpoint_relocation {
  public:
@@ -86,25 +60,27 @@ class held_endpoint final : public endpoint {
 class runtime::impl {
  public:
   impl(executors::executor& usual, platform& host, std::function<void()> quiet)
-      : usual_(usual), quiet_(std::move(quiet)) {
+      : quiet_(std::move(quiet)) {
+    // CAF's own default is no limit: an actor that sends to itself would keep its thread for ever.
+    config_.set("scheduler.max-throughput", messages_per_turn);
     config_.module_factories.emplace_back(
-        [this](caf::actor_system& system) -> caf::actor_system::module* {
-          auto* made = new scheduler(system, usual_);
-          all_schedulers().add(usual_, *made);
-          scheduler_ = made;
-          return made;
+        [this, &usual, &host](caf::actor_system& system) -> caf::actor_system::module* {
+          return scheduler_ = new scheduler(system, usual, host);
         });
     system_ = std::make_unique<caf::actor_system>(config_);
     // What is left is told to exit by its owner; waiting for it here could wait for ever.
     system_->await_actors_before_shutdown(false);
     surroundings_.emplace(endpoint_actor::surroundings{host, *scheduler_, quiet_});
-  }
-  ~impl() {
-    system_.reset();
-    all_schedulers().remove(usual_);
+    leave();
   }
 
+  // CAF has the calling thread keep the system's logger, and the system's end wait for it; but a
+  // node may be started on one thread and stopped on another.
+  static void leave() { CAF_SET_LOGGER_SYS(nullptr); }
+
   caf::actor_system& system() noexcept { return *system_; }
+  /// `on` runs items of this actor system from now on.
+  void serve_with(executors::executor& on) noexcept { on.set_owner(scheduler_); }
   const endpoint_actor::surroundings& surroundings() const noexcept { return *surroundings_; }
 
   executors::affinity worker_for(const rpc::endpoint_definition& what,
@@ -118,7 +94,6 @@ class runtime::impl {
   }
 
  private:
-  executors::executor& usual_;
   const std::function<void()> quiet_;
   caf::actor_system_config config_;
   scheduler* scheduler_ = nullptr;  // Owned by system_.
@@ -130,21 +105,16 @@ class runtime::impl {
 executors::verdict runtime::run_turn(void* item, executors::executor& where) noexcept {
   auto& runnable = *static_cast<caf::resumable*>(item);
   if (runnable.subtype() != caf::resumable::io_actor) {
-    return all_schedulers().of(where).run(runnable);
+    return scheduler::run_turn(item, where);
   }
   auto& actor = static_cast<endpoint_actor&>(runnable);
-  scheduler& units = actor.units();
   const auto placed = actor.placed();
-  if (runnable.resume(nullptr, 1) == caf::resumable::resume_later) {
-    if (actor.placed() == placed) {
-      return executors::verdict::again;
-    }
+  const auto wants = scheduler::run_turn(item, where);
+  if (wants == executors::verdict::again && !(actor.placed() == placed)) {
     actor.submit_again();  // It has been moved, or made a fiber and must not be stolen any more.
     return executors::verdict::done;
   }
-  caf::intrusive_ptr_release(&runnable);
-  units.let_go();
-  return executors::verdict::done;
+  return wants;
 }
 
 runtime::runtime(executors::executor& usual, platform& host, std::function<void()> quiet)
@@ -156,9 +126,11 @@ std::unique_ptr<endpoint> runtime::spawn(std::shared_ptr<const rpc::endpoint_def
                                          std::string topic,
                                          rpc::connector& calls_out,
                                          executors::executor& home) {
+  impl_->serve_with(home);
   const auto worker = impl_->worker_for(*what, home);
   auto spawned = impl_->system().spawn<endpoint_actor, caf::hidden>(endpoint_actor::making{
       std::move(what), std::move(topic), calls_out, home, worker, impl_->surroundings()});
+  impl::leave();
   return std::make_unique<held_endpoint>(std::move(spawned));
 }
 
@@ -166,6 +138,7 @@ std::shared_ptr<rpc::relocation> runtime::move(endpoint& which,
                                                executors::executor& to,
                                                std::function<void(result<void>)> tell) {
   rpc::activation& at = which.activation();
+  impl_->serve_with(to);
   auto moving = std::make_shared<told_relocation>(
       to, impl_->worker_for(at.definition(), to), std::move(tell));
   at.relocate(moving);

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <mailroom/framework/base/platform.hpp>
 #include <mailroom/framework/executors/executor.hpp>
 #include <mailroom/framework/rpc/activation.hpp>
 

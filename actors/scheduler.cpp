@@ -1,19 +1,23 @@
 #include <mailroom/actors/scheduler.hpp>
 
 #include <caf/actor_config.hpp>
+#include <caf/logger.hpp>
 #include <caf/make_actor.hpp>
 #include <caf/message_handler.hpp>
 #include <caf/monitorable_actor.hpp>
 #include <caf/resumable.hpp>
 
 #include <chrono>
+#include <condition_variable>
 #include <iostream>
+#include <memory>
 #include <string>
+#include <thread>
+#include <utility>
 
 namespace mailroom::actors {
 namespace {
 
-constexpr std::size_t messages_per_turn = 100;
 constexpr std::chrono::seconds longest_wait(5);
 
 // CAF's default handlers print through the scheduler's printer and crash without one. Its own is a
@@ -31,13 +35,50 @@ class inline_printer final : public caf::monitorable_actor {
   caf::message_handler print_;
 };
 
+// Counts arrivals.
+class headcount {
+ public:
+  void arrive() {
+    const std::lock_guard lock(mutex_);
+    ++here_;
+    changed_.notify_all();
+  }
+  void wait_for(std::size_t all, duration at_most) {
+    std::unique_lock lock(mutex_);
+    changed_.wait_for(lock, at_most, [&] { return here_ == all; });
+  }
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::size_t here_ = 0;  // Guarded by mutex_.
+};
+
+class visitor final : public caf::resumable {
+ public:
+  explicit visitor(std::shared_ptr<headcount> counted_by) : counted_by_(std::move(counted_by)) {}
+  resume_result resume(caf::execution_unit*, std::size_t) override {
+    CAF_SET_LOGGER_SYS(nullptr);
+    counted_by_->arrive();
+    return done;
+  }
+  void intrusive_ptr_add_ref_impl() override {}
+  void intrusive_ptr_release_impl() override { delete this; }
+
+ private:
+  const std::shared_ptr<headcount> counted_by_;
+};
+
 }  // namespace
 
-scheduler::scheduler(caf::actor_system& system, executors::executor& usual)
+scheduler::scheduler(caf::actor_system& system, executors::executor& usual, platform& host)
     : caf::scheduler::abstract_coordinator(system),
       usual_(usual),
-      clock_(usual, *this),
-      unit_(*this) {}
+      host_(host),
+      clock_(usual, *this, host),
+      unit_(*this) {
+  usual_.set_owner(this);
+}
 
 void scheduler::start() {
   caf::actor_config config{&unit_};
@@ -46,20 +87,30 @@ void scheduler::start() {
 }
 
 void scheduler::stop() {
-  if (scheduled_.fetch_or(stopping, std::memory_order_acq_rel) != 0) {
-    std::unique_lock lock(mutex_);
-    none_scheduled_.wait_for(lock, longest_wait, [this] { return drained_; });
+  const time_point until = host_.now() + longest_wait;
+  bool was_quiet = false;
+  do {
+    was_quiet = is_quiet();
+    visit_threads(until);  // Each round waits behind what is scheduled.
+  } while (!was_quiet && host_.now() < until);
+  while (!is_quiet() && host_.now() < until) {
+    std::this_thread::yield();  // The visitors themselves are about to be let go of.
   }
   clock_.cancel_all();
   utility_actors_[printer_id] = nullptr;
+  usual_.set_owner(nullptr);
 }
 
-void scheduler::let_go() noexcept {
-  if (scheduled_.fetch_sub(1, std::memory_order_acq_rel) == (stopping | 1U)) {
-    const std::lock_guard lock(mutex_);
-    drained_ = true;
-    none_scheduled_.notify_all();
+// CAF has every thread that spawns keep the actor system's logger, and the actor system wait for
+// all of them at its end. Those of the executor live on: they must let go before.
+void scheduler::visit_threads(time_point until) {
+  const auto visited = std::make_shared<headcount>();
+  for (std::size_t i = 0; i != usual_.workers(); ++i) {
+    hold();
+    usual_.submit(static_cast<caf::resumable*>(new visitor(visited)),
+                  executors::affinity::worker(static_cast<std::uint32_t>(i)));
   }
+  visited->wait_for(usual_.workers(), until - host_.now());
 }
 
 void scheduler::enqueue(caf::resumable* runnable) {
@@ -67,8 +118,16 @@ void scheduler::enqueue(caf::resumable* runnable) {
   usual_.submit(runnable);
 }
 
+executors::verdict scheduler::run_turn(void* item, executors::executor& where) noexcept {
+  auto* const of = static_cast<scheduler*>(where.owner());
+  if (of == nullptr) {
+    return executors::verdict::done;  // Of a system that has ended without waiting any longer.
+  }
+  return of->run(*static_cast<caf::resumable*>(item));
+}
+
 executors::verdict scheduler::run(caf::resumable& runnable) noexcept {
-  switch (runnable.resume(&unit_, messages_per_turn)) {
+  switch (runnable.resume(&unit_, max_throughput())) {
     case caf::resumable::resume_later: return executors::verdict::again;
     case caf::resumable::done:
     case caf::resumable::awaiting_message:

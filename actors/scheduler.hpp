@@ -1,5 +1,7 @@
 #pragma once
 
+#include <mailroom/framework/base/clock.hpp>
+#include <mailroom/framework/base/platform.hpp>
 #include <mailroom/framework/executors/executor.hpp>
 
 #include <caf/actor_system.hpp>
@@ -10,7 +12,6 @@
 #include <caf/scheduler/abstract_coordinator.hpp>
 
 #include <atomic>
-#include <condition_variable>
 #include <cstddef>
 #include <mutex>
 
@@ -20,9 +21,14 @@ namespace mailroom::actors {
 /// thread. Every function may be called from any thread.
 class executor_clock final : public caf::detail::simple_actor_clock, private executors::timer {
  public:
-  executor_clock(executors::executor& on, caf::scheduler::abstract_coordinator& deliver_through)
-      : on_(on), through_(deliver_through), delivery_(*this) {}
+  executor_clock(executors::executor& on,
+                 caf::scheduler::abstract_coordinator& deliver_through,
+                 platform& host)
+      : on_(on), through_(deliver_through), host_(host), delivery_(*this) {}
   ~executor_clock() override { on_.cancel(*this); }
+
+  // An actor reads the clock in each of its turns.
+  time_point now() const noexcept override { return host_.now(); }
 
   void set_ordinary_timeout(time_point t,
                             caf::abstract_actor* self,
@@ -67,6 +73,7 @@ class executor_clock final : public caf::detail::simple_actor_clock, private exe
 
   executors::executor& on_;
   caf::scheduler::abstract_coordinator& through_;
+  platform& host_;
   delivery delivery_;
   std::recursive_mutex mutex_;  // Delivering a message may set the next timeout.
 };
@@ -74,7 +81,11 @@ class executor_clock final : public caf::detail::simple_actor_clock, private exe
 /// The scheduler module of an actor system: hands every runnable actor to an executor.
 class scheduler final : public caf::scheduler::abstract_coordinator {
  public:
-  scheduler(caf::actor_system& system, executors::executor& usual);
+  /// `usual` was made with `run_turn`, has been started, and outlives this.
+  scheduler(caf::actor_system& system, executors::executor& usual, platform& host);
+
+  /// The executor's run function. Its items are resumables; who owns it is their scheduler.
+  static executors::verdict run_turn(void* item, executors::executor& where) noexcept;
 
   void enqueue(caf::resumable* runnable) override;
   caf::actor_clock& clock() noexcept override { return clock_; }
@@ -83,18 +94,15 @@ class scheduler final : public caf::scheduler::abstract_coordinator {
 
   /// Counts what `stop` waits for: actors from being scheduled until their turn has ended and let
   /// go of them.
-  void hold() noexcept { scheduled_.fetch_add(1, std::memory_order_relaxed); }
-  void let_go() noexcept;
+  void hold() noexcept { held_.fetch_add(1, std::memory_order_relaxed); }
+  void let_go() noexcept { held_.fetch_sub(1, std::memory_order_release); }
 
-  /// Waits until no actor is scheduled any more, but not for ever: one that sends to itself never
-  /// ends.
+  /// Waits until no actor is scheduled any more and no thread of the executor knows the actor
+  /// system, but not for ever: an actor that sends to itself never ends.
   void stop() override;
 
   /// What actors run on: sends what becomes runnable to `enqueue`.
   caf::execution_unit& unit() noexcept { return unit_; }
-
-  /// Runs one turn of an actor that came through `enqueue`.
-  executors::verdict run(caf::resumable& runnable) noexcept;
 
  private:
   class execution final : public caf::execution_unit {
@@ -106,16 +114,15 @@ class scheduler final : public caf::scheduler::abstract_coordinator {
     scheduler& to_;
   };
 
+  executors::verdict run(caf::resumable& runnable) noexcept;
+  void visit_threads(time_point until);
+  bool is_quiet() const noexcept { return held_.load(std::memory_order_acquire) == 0; }
+
   executors::executor& usual_;
+  platform& host_;
   executor_clock clock_;
   execution unit_;
-  // Count and stop flag are one word: whoever counts down to nothing after the flag is set knows
-  // that it is the last to touch this object, and before it, that it must not touch it again.
-  static constexpr std::size_t stopping = ~(~std::size_t{0} >> 1U);
-  std::atomic<std::size_t> scheduled_{0};
-  bool drained_ = false;  // Guarded by mutex_.
-  std::mutex mutex_;
-  std::condition_variable none_scheduled_;
+  std::atomic<std::size_t> held_{0};
 };
 
 }  // namespace mailroom::actors

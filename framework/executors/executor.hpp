@@ -5,6 +5,7 @@
 #include <mailroom/framework/base/result.hpp>
 #include <mailroom/framework/executors/timer_queue.hpp>
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -79,6 +80,11 @@ class executor {
   virtual std::string_view policy() const noexcept = 0;
   virtual const std::string& name() const noexcept = 0;
 
+  /// What `options::run` needs to know beside the item: set by whom the items belong to, before it
+  /// submits the first of them. Null until then.
+  void set_owner(void* owner) noexcept { owner_.store(owner, std::memory_order_release); }
+  void* owner() const noexcept { return owner_.load(std::memory_order_acquire); }
+
   /// Starts the threads. Called once.
   virtual void start() = 0;
 
@@ -110,6 +116,9 @@ class executor {
   /// is running is waited for. Blocks; called once, not from a thread of this executor. Items left
   /// in queues are returned so that their owner can let them go.
   virtual std::vector<void*> stop(deadline until) = 0;
+
+ private:
+  std::atomic<void*> owner_{nullptr};
 };
 
 /// Makes an executor by the name of its policy. An unknown name is `errc::invalid_value` and lists

@@ -39,16 +39,14 @@ class house {
     executors::executor::options with;
     with.name = "tested";
     with.workers = 2;
-    with.run = [](void* item, executors::executor&) noexcept {
-      return current_->run(*static_cast<caf::resumable*>(item));
-    };
+    with.run = &actors::scheduler::run_turn;
     with.loops = {&loop_};
     executor_ = executors::make_executor(policy, std::move(with)).value();
     loop_.start();
     executor_->start();
     config_.module_factories.emplace_back(
         [this](caf::actor_system& of) -> caf::actor_system::module* {
-          return current_ = new actors::scheduler(of, *executor_);
+          return new actors::scheduler(of, *executor_, platform::system());
         });
     system_ = std::make_unique<caf::actor_system>(config_);
   }
@@ -63,8 +61,6 @@ class house {
   caf::actor_system& system() { return *system_; }
 
  private:
-  static inline actors::scheduler* current_ = nullptr;
-
   executors::event_loop loop_;
   std::unique_ptr<executors::executor> executor_;
   caf::actor_system_config config_;
@@ -91,6 +87,18 @@ caf::behavior ticking(caf::event_based_actor* self, const caf::actor& to) {
   self->delayed_send(self, std::chrono::milliseconds(2), tick::value);
   return {[=](tick) {
     self->send(to, thread_name());
+    self->quit();
+  }};
+}
+
+// Spawns `below` generations, then answers `root`.
+caf::behavior spawning(caf::event_based_actor* self, const caf::actor& root, int below) {
+  return {[=](int) {
+    if (below != 0) {
+      self->send(self->spawn(spawning, root, below - 1), 1);
+    } else {
+      self->send(root, thread_name());
+    }
     self->quit();
   }};
 }
@@ -179,6 +187,20 @@ BOOST_AUTO_TEST_CASE(ends_with_actors_that_still_talk) {
       self->send_exit(each, caf::exit_reason::user_shutdown);
     }
     BOOST_TEST(all.size() == 50U);  // And now the house is torn down around them.
+  }
+}
+
+// CAF lets a thread that spawns keep hold of the actor system, whose end waits for that.
+BOOST_AUTO_TEST_CASE(ends_although_its_threads_have_spawned_actors) {
+  for (const auto* policy : {"cooperative", "work-stealing", "loop-bound"}) {
+    house at(policy);
+    caf::scoped_actor self{at.system()};
+    for (int i = 0; i < 10; ++i) {
+      self->send(self->spawn(spawning, caf::actor_cast<caf::actor>(self), 10), 1);
+    }
+    int answers = 0;
+    self->receive_for(answers, 10)([](const std::string&) {});
+    BOOST_TEST(answers == 10);
   }
 }
 
