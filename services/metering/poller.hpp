@@ -41,6 +41,9 @@ class poller {
   /// @threadsafe
   void stop() noexcept;
 
+  /// Samples that the collector has not confirmed. After `run`.
+  std::size_t undelivered() const noexcept { return kept_.size(); }
+
  private:
   task<void> record();
   task<void> replay(client to, std::vector<std::int64_t> moments);

@@ -44,6 +44,9 @@ mailroom::task<void> live(std::shared_ptr<poller> what,
                           mailroom::context& ctx) {
   try {
     co_await what->run(ctx);
+    if (const auto left = what->undelivered(); left > 0) {
+      failure = std::to_string(left) + " samples were not delivered";
+    }
   } catch (const std::exception& thrown) {
     failure = thrown.what();
   }
