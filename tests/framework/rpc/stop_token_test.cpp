@@ -260,10 +260,14 @@ BOOST_AUTO_TEST_CASE(is_stopped_on_every_executor) {
       }
       BOOST_TEST(told->reaches(50));
       BOOST_TEST(told->value() == 50);
+      // Callers see to their deadlines themselves, some milliseconds later.
+      for (std::size_t i = 0; i < out.size(); i += 2) {
+        BOOST_TEST((out[i].get().error() == errc::expired));
+      }
       activation.end();
       BOOST_TEST(told->reaches(100));
-      for (std::size_t i = 0; i < out.size(); ++i) {
-        BOOST_TEST((out[i].get().error() == (i % 2 == 0 ? errc::expired : errc::cancelled)));
+      for (std::size_t i = 1; i < out.size(); i += 2) {
+        BOOST_TEST((out[i].get().error() == errc::cancelled));
       }
     }
   }
