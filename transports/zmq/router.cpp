@@ -283,6 +283,9 @@ void router::read_monitor() {
       case ZMQ_EVENT_ACCEPTED:
         gone_unknown_.erase(seen->value);
         strangers_[seen->value] = peer_of(seen->value);
+        if (!strangers_[seen->value].empty()) {
+          last_host_ = host_of(strangers_[seen->value]);
+        }
         break;
       case ZMQ_EVENT_DISCONNECTED: on_disconnected(seen->value); break;
       case ZMQ_EVENT_CLOSED: break;
@@ -310,8 +313,11 @@ void router::tell_of_stranger(std::string_view peer) {
     log::debug("handshake_failed", {{"listen", address_}, {"peer", peer}, {"reason", why}});
     return;
   }
-  log::warn_limited(
-      host_of(peer), "handshake_failed", {{"listen", address_}, {"peer", peer}, {"reason", why}});
+  // One that had gone before its address could be read counts as the host that came last: without
+  // an address of its own a flood would have its lines twice.
+  log::warn_limited(peer.empty() ? std::string_view(last_host_) : host_of(peer),
+                    "handshake_failed",
+                    {{"listen", address_}, {"peer", peer}, {"reason", why}});
 }
 
 void router::on_disconnected(int descriptor) {

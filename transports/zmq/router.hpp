@@ -135,6 +135,7 @@ class router final : public executors::event_loop::source,
   std::unordered_map<int, router_link*> by_descriptor_;
   std::unordered_map<int, std::string> strangers_;  // Accepted, nothing heard of them yet.
   const char* failed_handshake_ = nullptr;          // Reported just before the descriptor is.
+  std::string last_host_;  // Of who connected last, as far as it could be told.
   std::unordered_map<int, std::string>
       gone_unknown_;  // Gone before a message told whose they were.
   std::vector<router_link*> dying_;
