@@ -484,7 +484,9 @@ std::vector<void*> work_stealing::stop(deadline until) {
       }
     }
     for (const auto& w : workers_) {
-      w->thread.join();
+      if (w->thread.joinable()) {  // Not all could be started.
+        w->thread.join();
+      }
     }
   }
   over_.store(true);

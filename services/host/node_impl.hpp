@@ -70,6 +70,8 @@ class running_node {
 
   friend class topic_move;
 
+  result<void> check() const;
+
   result<executors::executor*> executor_for(const std::string& name);
   result<executors::executor*> home_of(const served& what);
   /// Moves all endpoints of a topic; `tell` hears of the outcome on the control thread.

@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <future>
+#include <system_error>
 #include <utility>
 
 namespace mailroom {
@@ -57,7 +58,13 @@ result<executors::executor*> running_node::executor_for(const std::string& name)
     return made.error();
   }
   executors::executor& started = *executors_.emplace(name, *std::move(made)).first->second;
-  started.start();
+  try {
+    started.start();
+  } catch (const std::system_error& failed) {
+    executors_.erase(name);
+    return error(errc::io,
+                 "the threads of executor '" + name + "' cannot be started: " + failed.what());
+  }
   return &started;
 }
 

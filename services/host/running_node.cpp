@@ -56,7 +56,35 @@ rpc::transport* running_node::transport_for(const std::string& address) {
   return nullptr;
 }
 
+result<void> running_node::check() const {
+  constexpr std::size_t most_workers = 1024;
+  for (const auto& each : options_.executors) {
+    if (each.workers > most_workers) {
+      return error(errc::invalid_value,
+                   "executor '" + each.name + "': at most 1024 workers, not " +
+                       std::to_string(each.workers));
+    }
+  }
+  if (options_.workers > most_workers) {
+    return error(errc::invalid_value,
+                 "at most 1024 workers, not " + std::to_string(options_.workers));
+  }
+  if (options_.heartbeat < std::chrono::milliseconds(10) ||
+      options_.heartbeat > std::chrono::hours(1)) {
+    return error(errc::invalid_value, "a heartbeat is from 10ms to 1h");
+  }
+  if (options_.max_body < 256 || options_.max_body > (std::size_t{1} << 30U)) {
+    return error(
+        errc::invalid_value,
+        "the largest body is from 256 bytes to 1 GiB, not " + std::to_string(options_.max_body));
+  }
+  return {};
+}
+
 result<void> running_node::open() {
+  if (auto good = check(); !good) {
+    return good;
+  }
   loop_.start();
   control_loop_.start();
   loops_run_ = true;
