@@ -4,6 +4,10 @@
 set -euo pipefail
 cd "$(dirname "$(realpath "$0")")/.."
 
+if [[ ${1-} == -h || ${1-} == --help ]]; then
+  echo "usage: tools/check.sh [STEP...], of: format layers debug release asan tsan clang tidy; example: tools/check.sh asan"
+  exit 0
+fi
 steps=("$@")
 if ((${#steps[@]} == 0)); then
   steps=(format layers debug asan tsan clang tidy)

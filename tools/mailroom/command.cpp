@@ -82,7 +82,12 @@ int run(CLI::App& app, const job& chosen, int argc, char** argv) {
   }
   const std::string verb = verb_of(app, innermost);
   try {
-    return chosen();
+    const int code = chosen();
+    // A full disk or a closed pipe: nobody has seen the result.
+    if (!std::cout.flush()) {
+      return failed(verb, "what it found could not be written to stdout");
+    }
+    return code;
   } catch (const std::exception& why) {
     return failed(verb, why.what());
   }

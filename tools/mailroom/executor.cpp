@@ -127,6 +127,7 @@ int set(const set_options& with) {
 void add_executor(CLI::App& to, job& chosen) {
   CLI::App* verb = to.add_subcommand("executor", "The executors of a node");
   verb->require_subcommand(1);
+  verb->footer("Example:\n  mailroom executor ls --connect tcp://127.0.0.1:7001");
   auto* ls = add_verb(*verb,
                       "ls",
                       "List them with their threads, load and counters",

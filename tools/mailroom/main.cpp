@@ -4,7 +4,9 @@ int main(int argc, char** argv) {
   CLI::App app("The operator's command for mailroom nodes.", "mailroom");
   app.require_subcommand(1);
   app.footer(
-      "Exit codes: 0 done, 1 failed, 2 wrong usage. `mailroom VERB --help` shows an example.");
+      "Exit codes: 0 done, 1 failed, 2 wrong usage. `mailroom VERB --help` shows an example of "
+      "each.\n\nExample:\n  mailroom call --connect tcp://127.0.0.1:7001 --topic echo echo "
+      "'[\"hello\"]'");
   mailroom::cli::job chosen;
   mailroom::cli::add_call(app, chosen);
   mailroom::cli::add_cast(app, chosen);

@@ -87,6 +87,19 @@ CLI::Option* add_executor(CLI::App& to,
 CLI::Option* add_connect(CLI::App& to, std::string& value) {
   return to.add_option("--connect", value, "Address of the node, as tcp://127.0.0.1:7001")
       ->required()
+      ->check([](const std::string& address) {
+        constexpr unsigned long most = 65'535;
+        const std::string_view tcp = "tcp://";
+        if (address.compare(0, tcp.size(), tcp) != 0) {
+          return std::string();  // What else there is, the node knows.
+        }
+        const std::string port = address.substr(address.rfind(':') + 1);
+        const bool number = !port.empty() && port.size() <= 5 &&
+                            port.find_first_not_of("0123456789") == std::string::npos;
+        return number && std::stoul(port) >= 1 && std::stoul(port) <= most
+                   ? std::string()
+                   : "'" + address + "' should read tcp://HOST:PORT, with a port from 1 to 65535";
+      })
       ->type_name("ADDRESS");
 }
 

@@ -7,6 +7,7 @@ void add_bench(CLI::App& to, job& chosen) {
   CLI::App* verb =
       to.add_subcommand("bench", "Measure: servers, load generators, and the bare libzmq baseline");
   verb->require_subcommand(1);
+  verb->footer("Example:\n  mailroom bench local --executor work-stealing --in-flight 1000");
   bench::add_serve(*verb, chosen);
   bench::add_call(*verb, chosen);
   bench::add_cast(*verb, chosen);

@@ -51,7 +51,8 @@ task<void> caller::flow(context& ctx) {
         co_await ctx.sleep(early);
       }
     }
-    if (made >= window_.ends) {
+    // Behind its rate, it does not go on to make what was due.
+    if (made >= window_.ends || (period_ > duration::zero() && clock::now() >= window_.ends)) {
       co_return;
     }
     random_.fill(payload);

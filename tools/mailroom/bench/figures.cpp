@@ -63,6 +63,7 @@ int report(const std::string& verb, const figures& measured, bool as_json) {
   if (measured.errors != 0) {
     cli::complain(verb,
                   std::to_string(measured.errors) + " errors, the first: " + measured.first_error);
+    return 1;
   }
   return 0;
 }
