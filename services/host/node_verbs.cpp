@@ -20,6 +20,7 @@ const char* to_string(async::style how) {
     case async::style::plain: return "plain";
     case async::style::coroutine: return "coroutine";
     case async::style::suspending: return "suspending";
+    case async::style::blocking: return "blocking";
   }
   return "unknown";
 }
