@@ -27,9 +27,10 @@ struct pipe_ends {
 };
 
 pid_t start(std::vector<std::string> arguments, int out, int err) {
-  arguments.insert(arguments.begin(), MAILROOM_COMMAND);
+  std::string program = MAILROOM_COMMAND;
   std::vector<char*> argv;
-  argv.reserve(arguments.size() + 1);
+  argv.reserve(arguments.size() + 2);
+  argv.push_back(program.data());
   for (auto& each : arguments) {
     argv.push_back(each.data());
   }
@@ -44,7 +45,7 @@ pid_t start(std::vector<std::string> arguments, int out, int err) {
   const int failed = posix_spawn(&pid, argv.front(), &files, nullptr, argv.data(), environ);
   posix_spawn_file_actions_destroy(&files);
   if (failed != 0) {
-    throw std::runtime_error("cannot run " + arguments.front());
+    throw std::runtime_error("cannot run " + program);
   }
   return pid;
 }
