@@ -37,6 +37,7 @@ class endpoint_actor final : public caf::event_based_actor, private rpc::runner 
   /// What all endpoint actors of a runtime share.
   struct surroundings {
     platform& host;
+    executors::blocking_pool& pool;
     scheduler& units;
     const std::function<void()>&
         quiet;  ///< Called when an activation is quiet after a stop. @threadsafe
@@ -85,6 +86,7 @@ class endpoint_actor final : public caf::event_based_actor, private rpc::runner 
   void ring() noexcept override;
   void move(rpc::relocation& to) noexcept override;
   void keep_thread() noexcept override;
+  executors::blocking_pool* pool() noexcept override { return &within_.pool; }
   const std::string& executor_name() const noexcept override { return home().name(); }
   void arm(executors::timer& t, time_point due) noexcept override { home().arm(t, due); }
   void cancel(executors::timer& t) noexcept override { home().cancel(t); }

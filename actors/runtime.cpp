@@ -59,7 +59,10 @@ class held_endpoint final : public endpoint {
 
 class runtime::impl {
  public:
-  impl(executors::executor& usual, platform& host, std::function<void()> quiet)
+  impl(executors::executor& usual,
+       executors::blocking_pool& pool,
+       platform& host,
+       std::function<void()> quiet)
       : quiet_(std::move(quiet)) {
     // CAF's own default is no limit: an actor that sends to itself would keep its thread for ever.
     config_.set("scheduler.max-throughput", messages_per_turn);
@@ -70,7 +73,7 @@ class runtime::impl {
     system_ = std::make_unique<caf::actor_system>(config_);
     // What is left is told to exit by its owner; waiting for it here could wait for ever.
     system_->await_actors_before_shutdown(false);
-    surroundings_.emplace(endpoint_actor::surroundings{host, *scheduler_, quiet_});
+    surroundings_.emplace(endpoint_actor::surroundings{host, pool, *scheduler_, quiet_});
     leave();
   }
 
@@ -117,8 +120,11 @@ executors::verdict runtime::run_turn(void* item, executors::executor& where) noe
   return wants;
 }
 
-runtime::runtime(executors::executor& usual, platform& host, std::function<void()> quiet)
-    : impl_(std::make_unique<impl>(usual, host, std::move(quiet))) {}
+runtime::runtime(executors::executor& usual,
+                 executors::blocking_pool& pool,
+                 platform& host,
+                 std::function<void()> quiet)
+    : impl_(std::make_unique<impl>(usual, pool, host, std::move(quiet))) {}
 
 runtime::~runtime() = default;
 

@@ -30,9 +30,12 @@ class runtime {
   static executors::verdict run_turn(void* item, executors::executor& where) noexcept;
 
   /// `usual` serves actors that are placed nowhere else; it must have been started, and outlive
-  /// this. `quiet` is called, on any thread, whenever an activation that was stopped has become
-  /// quiet.
-  runtime(executors::executor& usual, platform& host, std::function<void()> quiet);
+  /// this, as `pool` does, where blocking handlers run. `quiet` is called, on any thread, whenever
+  /// an activation that was stopped has become quiet.
+  runtime(executors::executor& usual,
+          executors::blocking_pool& pool,
+          platform& host,
+          std::function<void()> quiet);
 
   /// Ends the actor system: waits for actors that are scheduled, so the executors must still run.
   /// Endpoints must be gone.

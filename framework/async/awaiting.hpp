@@ -5,6 +5,7 @@
 #include <coroutine>
 #include <exception>
 #include <optional>
+#include <stdexcept>
 #include <type_traits>
 #include <utility>
 
@@ -48,13 +49,17 @@ class outcome {
   template <class... Value>
   void succeed(Value&&... value) {
     value_.emplace(std::forward<Value>(value)...);
+    there_ = true;
   }
   void fail(std::exception_ptr thrown) noexcept { thrown_ = std::move(thrown); }
 
-  /// The value, once; or the exception is thrown on.
+  /// The value, once; or the exception is thrown on. Throws std::logic_error when it has gone.
   T take() {
     if (thrown_) {
       std::rethrow_exception(std::exchange(thrown_, nullptr));
+    }
+    if (!std::exchange(there_, false)) {
+      throw std::logic_error("awaited twice: the value was given to who awaited it first");
     }
     if constexpr (!std::is_void_v<T>) {
       return *std::move(value_);
@@ -64,6 +69,7 @@ class outcome {
  private:
   std::optional<kept<T>> value_;
   std::exception_ptr thrown_;
+  bool there_ = false;
 };
 
 /// Runs `function` and keeps how it ended.

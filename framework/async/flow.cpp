@@ -162,7 +162,7 @@ bool wait(completion& what) {
   if (here->cancelled) {
     throw flow_cancelled{};
   }
-  if (here->how != style::suspending) {
+  if (here->on == nullptr) {
     return what.done();
   }
   waiter by;

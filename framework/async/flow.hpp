@@ -79,11 +79,11 @@ class home {
 enum class style : std::uint8_t {
   plain,       ///< Not at all: it runs to its end.
   coroutine,   ///< At `co_await`.
-  suspending,  ///< Implicitly, on a stack of its own.
-  blocking,    ///< How a method may be declared; its flow is a suspending one on a thread.
+  suspending,  ///< Implicitly, on a fiber of its own.
+  blocking,    ///< Implicitly, and however it likes, on a thread of its own.
 };
 
-/// What a suspending flow runs on: a fiber, or a thread that it has to itself.
+/// What a flow that waits implicitly stands on: a fiber, or a thread that it has to itself.
 class stack {
  public:
   stack() noexcept = default;
@@ -103,7 +103,7 @@ class stack {
 struct flow {
   home* where = nullptr;
   style how = style::plain;
-  stack* on = nullptr;     ///< What it stands on, when it is suspending.
+  stack* on = nullptr;     ///< Null: it cannot wait implicitly.
   deadline until;          ///< Nested calls inherit it.
   std::string_view name;   ///< "topic.method", for messages to people.
   bool cancelled = false;  ///< Every further wait throws `flow_cancelled`.

@@ -62,7 +62,7 @@ class part {
 
  private:
   template <class Kept>
-  static detached run(part& self, Kept) {
+  static detached run(part& self, [[maybe_unused]] Kept kept) {
     try {
       if constexpr (std::is_void_v<value>) {
         co_await self.what_;

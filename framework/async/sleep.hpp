@@ -20,7 +20,7 @@ class sleep_operation : public async::parkable {
     }
     where_ = here->where;
     due_ = where_->now() + pause;
-    if (here->how == async::style::suspending) {
+    if (here->on != nullptr) {
       arm();
       try {
         async::wait(alarm_);

@@ -1,7 +1,9 @@
 #include <mailroom/framework/rpc/activation.hpp>
+#include <mailroom/framework/rpc/blocking_call.hpp>
 #include <mailroom/framework/rpc/incoming.hpp>
 #include <mailroom/framework/rpc/method.hpp>
 #include <mailroom/framework/rpc/stop_signal.hpp>
+#include <mailroom/framework/rpc/ticker.hpp>
 
 #include <algorithm>
 #include <chrono>
@@ -72,8 +74,11 @@ activation::activation(std::shared_ptr<const endpoint_definition> what,
       runner_(served_by) {}
 
 activation::~activation() {
+  end_ticks();
   take_inbox();
-  for (async::work** list : {&arrived_, &queue_}) {
+  set_aside none;
+  set_aside& others = aside_ ? *aside_ : none;
+  for (async::work** list : {&others.held, &others.late_ticks, &arrived_, &queue_}) {
     while (*list != nullptr) {
       take_first(*list)->dropped();
     }
@@ -133,6 +138,17 @@ bool activation::turn() noexcept {
     if (arrived_ == nullptr) {
       take_inbox();
     }
+    if (occupant_ != nullptr) {
+      if (!run_beside()) {
+        break;
+      }
+      now = after_work();
+      continue;
+    }
+    if (aside_ && run_late_tick()) {
+      now = after_work();
+      continue;
+    }
     // What continues goes before what is new, or a flood of new calls would starve the running
     // ones; but handlers that continue each other for ever must not keep every new call out either.
     const bool turn_of_the_new = done % calls_per_new == calls_per_new - 1 && may_start();
@@ -150,7 +166,8 @@ bool activation::turn() noexcept {
   if (quiet()) {
     runner_.quiet();
   }
-  if (arrived_ != nullptr || may_start() || (moving_ && fibers_ == 0)) {
+  if (arrived_ != nullptr || may_start() || (moving_ && fibers_ == 0) ||
+      (aside_ && aside_->late_ticks != nullptr && may_tick())) {
     return true;
   }
   async::work* nothing = nullptr;
@@ -183,7 +200,7 @@ void activation::accept(call_batch& arrived) noexcept {
 }
 
 bool activation::may_start() const noexcept {
-  return queue_ != nullptr && moving_ == nullptr &&
+  return queue_ != nullptr && moving_ == nullptr && occupant_ == nullptr &&
          (!definition_->exclusive || running_.load(std::memory_order_relaxed) == 0);
 }
 
@@ -246,12 +263,88 @@ void activation::obey() noexcept {
   seen_.store(wanted, std::memory_order_release);
   refuse_queue();
   refuse_relocations();
+  end_ticks();
   if (wanted == phase::ended) {
-    while (signals_ != nullptr) {
-      signals_->stop();
+    if (occupant_ != nullptr) {
+      occupant_->end();  // The others when it has ended.
+    } else {
+      end_handlers();
     }
-    cancel_waiting();
   }
+}
+
+bool activation::may_tick() const noexcept {
+  return occupant_ == nullptr &&
+         (!definition_->exclusive || running_.load(std::memory_order_relaxed) == 0);
+}
+
+void activation::tick_later(async::work& turn) noexcept {
+  append(aside().late_ticks, aside().late_ticks_last, &turn);
+}
+
+bool activation::run_late_tick() noexcept {
+  if (aside_->late_ticks == nullptr || !may_tick()) {
+    return false;
+  }
+  take_first(aside_->late_ticks)->run();
+  return true;
+}
+
+void activation::end_ticks() noexcept {
+  while (aside_ && aside_->ticks != nullptr) {
+    aside_->ticks->leave();
+  }
+}
+
+activation::set_aside& activation::aside() noexcept {
+  if (!aside_) {
+    aside_ = std::make_unique<set_aside>();
+  }
+  return *aside_;
+}
+
+void activation::end_handlers() noexcept {
+  while (signals_ != nullptr) {
+    signals_->stop();
+  }
+  cancel_waiting();
+}
+
+void activation::occupy(blocking_call& by) noexcept {
+  occupant_ = &by;
+  blocked_by_.store(&by.call.what(), std::memory_order_release);
+}
+
+void activation::vacate() noexcept {
+  occupant_ = nullptr;
+  blocked_by_.store(nullptr, std::memory_order_release);
+  if (aside_ && aside_->held != nullptr) {
+    if (arrived_ == nullptr) {
+      arrived_last_ = aside_->held_last;
+    }
+    aside_->held_last->next = arrived_;
+    arrived_ = std::exchange(aside_->held, nullptr);
+  }
+  if (has_ended()) {
+    end_handlers();
+  }
+}
+
+bool activation::is_occupied_by(const async::flow& handler) const noexcept {
+  return occupant_ != nullptr && &occupant_->ctx.flow() == &handler;
+}
+
+// One piece of what may run although a blocking handler does; the rest is held back.
+bool activation::run_beside() noexcept {
+  while (arrived_ != nullptr) {
+    async::work* first = take_first(arrived_);
+    if (first->beside_handlers()) {
+      first->run();
+      return true;
+    }
+    append(aside().held, aside().held_last, first);
+  }
+  return false;
 }
 
 void activation::list(stop_signal& handler) noexcept {
@@ -268,6 +361,22 @@ void activation::unlist(stop_signal& handler) noexcept {
   (handler.newer_ != nullptr ? handler.newer_->older_ : signals_) = handler.older_;
   if (handler.older_ != nullptr) {
     handler.older_->newer_ = handler.newer_;
+  }
+}
+
+void activation::list(tick& begun) noexcept {
+  tick*& newest = aside().ticks;
+  begun.older_ = newest;
+  if (newest != nullptr) {
+    newest->newer_ = &begun;
+  }
+  newest = &begun;
+}
+
+void activation::unlist(tick& left) noexcept {
+  (left.newer_ != nullptr ? left.newer_->older_ : aside_->ticks) = left.older_;
+  if (left.older_ != nullptr) {
+    left.older_->newer_ = left.newer_;
   }
 }
 

@@ -2,6 +2,7 @@
 
 #include <mailroom/framework/async/flow.hpp>
 #include <mailroom/framework/base/ref.hpp>
+#include <mailroom/framework/executors/blocking_pool.hpp>
 #include <mailroom/framework/rpc/caller.hpp>
 #include <mailroom/framework/rpc/relocation.hpp>
 #include <mailroom/framework/wire/frame.hpp>
@@ -16,9 +17,11 @@
 namespace mailroom::rpc {
 
 class activation;
+class blocking_call;
 class connector;
 class method;
 class stop_signal;
+class tick;
 struct endpoint_definition;
 
 /// One call as it lies in its frame: looked up and admitted, not decoded.
@@ -53,6 +56,7 @@ class call_batch final : public async::work {
 
   void run() noexcept override;
   void dropped() noexcept override { delete this; }
+  bool beside_handlers() const noexcept override { return true; }
 
  private:
   activation& to_;
@@ -83,6 +87,9 @@ class runner {
 
   /// On a turn: later turns come on the same thread.
   virtual void keep_thread() noexcept {}
+
+  /// For blocking handlers and offloaded functions; null: there are none. @threadsafe
+  virtual executors::blocking_pool* pool() noexcept { return nullptr; }
 
   /// After `stop` or `end`: nothing runs any more and nothing is queued. May be called more than
   /// once.
@@ -158,6 +165,9 @@ class activation final : public async::home {
     return seen_.load(std::memory_order_acquire) != phase::open && running() == 0;
   }
 
+  /// The method whose blocking handler has the endpoint to itself; null if none. @threadsafe
+  const method* blocked_by() const noexcept { return blocked_by_.load(std::memory_order_acquire); }
+
   /// Calls started and not ended. @threadsafe
   std::size_t running() const noexcept { return running_.load(std::memory_order_acquire); }
   /// Calls that wait to be started. @threadsafe
@@ -173,6 +183,8 @@ class activation final : public async::home {
   bool is_open() const noexcept { return seen_.load(std::memory_order_relaxed) == phase::open; }
   bool has_ended() const noexcept { return seen_.load(std::memory_order_relaxed) == phase::ended; }
   connector& calls_out() const noexcept { return calls_out_; }
+  executors::blocking_pool* pool() const noexcept { return runner_.pool(); }
+  // A blocking handler's thread uses these three too, while it occupies the endpoint.
   void arm(executors::timer& t, time_point due) noexcept override { runner_.arm(t, due); }
   void cancel(executors::timer& t) noexcept override { runner_.cancel(t); }
   time_point now() const noexcept override { return runner_.now(); }
@@ -189,23 +201,46 @@ class activation final : public async::home {
     }
   }
   void fiber_ends() noexcept override { --fibers_; }
+  /// Until `vacate` nothing runs here but what runs beside handlers.
+  void occupy(blocking_call& by) noexcept;
+  void vacate() noexcept;
+  bool is_occupied_by(const async::flow& handler) const noexcept;
   counters& counting() noexcept { return counters_; }
   void accept(call_batch& arrived) noexcept;
   /// Signals to stop when it ends; each takes itself out.
   void list(stop_signal& handler) noexcept;
   void unlist(stop_signal& handler) noexcept;
+  /// Ticks to leave when it stops; each takes itself out.
+  void list(tick& begun) noexcept;
+  void unlist(tick& left) noexcept;
+  /// Whether a tick may run now: in an exclusive endpoint not while a call does.
+  bool may_tick() const noexcept;
+  void tick_later(async::work& turn) noexcept;
 
  private:
   enum class phase : std::uint8_t { open, stopping, ended };
   static constexpr time_point never = time_point::min();
   class relocation_note;
+  // What most endpoints never have; an idle one should cost little.
+  struct set_aside {
+    async::work* held = nullptr;  // What came while it was occupied, oldest first.
+    async::work* held_last = nullptr;
+    async::work* late_ticks = nullptr;  // They wait for the end of the exclusive call.
+    async::work* late_ticks_last = nullptr;
+    tick* ticks = nullptr;
+  };
 
   void take_inbox() noexcept;
   void start_next(time_point now) noexcept;
   time_point after_work() noexcept;
   bool may_start() const noexcept;
   void refuse_queue() noexcept;
+  bool run_beside() noexcept;
   void obey() noexcept;
+  set_aside& aside() noexcept;
+  bool run_late_tick() noexcept;
+  void end_ticks() noexcept;
+  void end_handlers() noexcept;
   void begin_relocation(std::shared_ptr<relocation> to) noexcept;
   void undo_relocation(const relocation& what, const error& why) noexcept;
   void refuse_relocations() noexcept;
@@ -217,11 +252,14 @@ class activation final : public async::home {
   async::work* arrived_last_ = nullptr;
   async::work* queue_ = nullptr;  // Batches with calls to start, oldest first.
   async::work* queue_last_ = nullptr;
-  stop_signal* signals_ = nullptr;       // Of handlers that asked for it. On turns only.
-  std::unique_ptr<relocations> moving_;  // Null, unless relocations wait. On turns only.
-  std::uint32_t fibers_ = 0;             // On turns only.
-  std::atomic<std::size_t> queued_{0};   // Written on turns only.
-  std::atomic<std::size_t> running_{0};  // Written on turns only.
+  blocking_call* occupant_ = nullptr;    // On turns only, as all up to fibers_.
+  stop_signal* signals_ = nullptr;       // Of handlers that asked for it.
+  std::unique_ptr<set_aside> aside_;     // Null, until something was.
+  std::unique_ptr<relocations> moving_;  // Null, unless relocations wait.
+  std::uint32_t fibers_ = 0;
+  std::atomic<const method*> blocked_by_{nullptr};  // Written on turns only, as the next two.
+  std::atomic<std::size_t> queued_{0};
+  std::atomic<std::size_t> running_{0};
   std::atomic<phase> wanted_{phase::open};
   std::atomic<phase> seen_{phase::open};  // Written on turns only.
 
@@ -236,6 +274,7 @@ class activation final : public async::home {
   class nudge final : public async::work {
    public:
     void run() noexcept override {}
+    bool beside_handlers() const noexcept override { return true; }
   };
   nudge stop_nudge_;
   nudge end_nudge_;

@@ -109,8 +109,7 @@ class client {
   /// everybody else there.
   template <class T, class... Args>
   result<T> call(std::string_view method, const Args&... arguments) const {
-    if (const auto* here = async::current_flow();
-        here != nullptr && here->how != async::style::suspending) {
+    if (const auto* here = async::current_flow(); here != nullptr && here->on == nullptr) {
       return would_block(method, *here);
     }
     auto sent = send(method, arguments...);

@@ -168,8 +168,7 @@ result<void> connector::submit_cast(ref<pending_call> call) {
                      " bytes, over the limit of " + std::to_string(limits_.max_body));
   }
   const async::flow* here = async::current_flow();
-  const bool may_wait =
-      !loop_.on_loop_thread() && (here == nullptr || here->how == async::style::suspending);
+  const bool may_wait = !loop_.on_loop_thread() && (here == nullptr || here->on != nullptr);
   if (!may_wait && !loop_.on_loop_thread() &&
       call->what.servers->count.load(std::memory_order_acquire) == 0 &&
       unsettled_count_.load(std::memory_order_acquire) == 0) {

@@ -3,6 +3,9 @@
 #include <mailroom/framework/rpc/incoming.hpp>
 #include <mailroom/framework/rpc/method.hpp>
 
+#include <stdexcept>
+#include <string>
+
 namespace mailroom {
 
 context::context(const rpc::incoming& call, async::style how)
@@ -24,6 +27,27 @@ std::stop_token context::stop_token() {
     stop_ = rpc::stop_signal::make(at_, flow_);
   }
   return stop_->token();
+}
+
+void context::request_stop() noexcept {
+  if (stop_) {
+    stop_->stop();
+  }
+}
+
+executors::blocking_pool& context::pool() const {
+  auto* pool = at_.pool();
+  if (pool == nullptr) {
+    throw call_error(error(errc::internal, "no threads for blocking functions here"));
+  }
+  return *pool;
+}
+
+void context::require_turn() const {
+  if (flow_.how == async::style::blocking) {
+    throw std::logic_error("ctx.every in " + std::string(flow_.name) +
+                           ", a blocking handler: begin it in a handler of another style");
+  }
 }
 
 mailroom::client context::client(target_view to) const {

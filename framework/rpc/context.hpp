@@ -1,13 +1,17 @@
 #pragma once
 
 #include <mailroom/framework/async/flow.hpp>
+#include <mailroom/framework/async/offload.hpp>
 #include <mailroom/framework/async/sleep.hpp>
 #include <mailroom/framework/rpc/stop_signal.hpp>
 #include <mailroom/framework/rpc/target.hpp>
+#include <mailroom/framework/rpc/ticker.hpp>
 
 #include <cstdint>
 #include <stop_token>
 #include <string_view>
+#include <type_traits>
+#include <utility>
 
 namespace mailroom {
 
@@ -35,8 +39,9 @@ class context {
   /// Becomes stopped when the call's deadline passes and when the server ends its handlers (after
   /// that whatever this one waits for throws); stopped from the start if that has happened. It is
   /// not when the caller gives up before its deadline: a server does not hear of that yet. It
-  /// happens on a turn of the endpoint: stop callbacks run beside no handler of it and cannot wait,
-  /// and a handler that does not wait either sees no change while it runs.
+  /// happens on a turn of the endpoint: stop callbacks run beside no handler of it (but for a
+  /// blocking handler's own, which runs meanwhile) and cannot wait, and a plain handler sees no
+  /// change while it runs.
   std::stop_token stop_token();
 
   /// The node that asked, as it calls itself.
@@ -52,9 +57,42 @@ class context {
   /// suspending one.
   sleep_operation sleep(duration pause) const { return sleep_operation(pause); }
 
+  /// Runs a function of values on a thread that it may block, beside this handler and without its
+  /// endpoint, as soon as this is called; yields its result, or throws what it throws, on a turn of
+  /// the endpoint: `co_await ctx.offload(fn)` in a coroutine, `wait(ctx.offload(fn))` in a
+  /// suspending handler. It must not refer to what may be gone when it runs: who is cancelled
+  /// leaves it to itself. (asyncio: run_in_executor)
+  ///
+  /// With g++ 12, a lambda that holds what has a destructor needs a name before, and is passed by
+  /// it (see `task`).
+  template <class Function>
+  auto offload(Function&& function) const {
+    return async::offload_operation<std::decay_t<Function>>(
+        pool(), async::detail::kept_function<Function>(function));
+  }
+
+  /// Runs `fn` as a turn of the endpoint every `period`, from one period on, until the endpoint
+  /// stops or the ticker goes; keep it in the endpoint's object. It does not drift, and turns that
+  /// were missed are not made up for. It returns nothing, or `task<void>`, whose end is waited for;
+  /// what it throws is logged. In an exclusive endpoint it runs between calls. Not from a blocking
+  /// handler, which is not on a turn (std::logic_error).
+  template <class Function>
+  ticker every(duration period, Function&& fn) const {
+    require_turn();
+    auto begun = ref<rpc::tick>::adopt(new rpc::tick_of<std::decay_t<Function>>(
+        at_, flow_.name, period, async::detail::kept_function<Function>(fn)));
+    begun->start();
+    return ticker(std::move(begun));
+  }
+
   async::flow& flow() noexcept { return flow_; }
+  /// For who runs the handler: stops its token, if it has asked for one.
+  void request_stop() noexcept;
 
  private:
+  executors::blocking_pool& pool() const;
+  void require_turn() const;
+
   async::flow flow_;
   rpc::activation& at_;
   std::string_view caller_;

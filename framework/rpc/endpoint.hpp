@@ -16,9 +16,11 @@ enum class method_flags : unsigned {
   none = 0,
   suspending = 1,  ///< Runs on a fiber: may call, sleep and wait as if it blocked.
   idempotent = 2,  ///< Running it twice does no harm, so that a lost call may be tried again.
+  blocking = 4,    ///< Runs on a thread that it may block, alone in its endpoint until it ends.
 };
 inline constexpr method_flags suspending = method_flags::suspending;
 inline constexpr method_flags idempotent = method_flags::idempotent;
+inline constexpr method_flags blocking = method_flags::blocking;
 
 constexpr method_flags operator|(method_flags a, method_flags b) noexcept {
   return static_cast<method_flags>(static_cast<unsigned>(a) | static_cast<unsigned>(b));
@@ -100,12 +102,18 @@ class endpoint_builder {
         throw std::invalid_argument("method '" + name + "' is registered twice");
       }
     }
-    if (is_task<Result> && has(flags, suspending)) {
+    if (is_task<Result> && has(flags, suspending | blocking)) {
+      throw std::invalid_argument(
+          "method '" + name +
+          "' returns task<T>, so it is a coroutine and neither suspending nor blocking");
+    }
+    if (has(flags, suspending) && has(flags, blocking)) {
       throw std::invalid_argument("method '" + name +
-                                  "' returns task<T>, so it is a coroutine and not suspending");
+                                  "' is declared suspending and blocking; it can be one of them");
     }
     const auto how = is_task<Result>          ? async::style::coroutine
                      : has(flags, suspending) ? async::style::suspending
+                     : has(flags, blocking)   ? async::style::blocking
                                               : async::style::plain;
     names_.push_back(name);
     makers_.push_back([name, function, flags, how](

@@ -1,8 +1,10 @@
 #pragma once
 
+#include <mailroom/framework/async/awaiting.hpp>
 #include <mailroom/framework/async/fiber.hpp>
 #include <mailroom/framework/async/gather.hpp>
 #include <mailroom/framework/async/task.hpp>
+#include <mailroom/framework/rpc/blocking_call.hpp>
 #include <mailroom/framework/rpc/context.hpp>
 #include <mailroom/framework/rpc/incoming.hpp>
 
@@ -70,30 +72,6 @@ struct endpoint_definition {
 
 namespace detail {
 
-/// A handler that outlives the turn it started in: the call, and the context that its code refers
-/// to.
-struct running_call {
-  running_call(incoming&& started, async::style how)
-      : from(&started.from()), call(std::move(started)), ctx(call, how) {
-    call.at().flow_begins();
-    if (how == async::style::suspending) {
-      call.at().fiber_begins();
-    }
-  }
-  running_call(const running_call&) = delete;
-  running_call& operator=(const running_call&) = delete;
-  ~running_call() {
-    if (ctx.flow().how == async::style::suspending) {
-      call.at().fiber_ends();
-    }
-    call.at().flow_ends();
-  }
-
-  ref<caller> from;  // What `call` borrows.
-  incoming call;
-  context ctx;
-};
-
 template <class Object, class Function, class Result, class... Args>
 class bound_method final : public method {
  public:
@@ -127,6 +105,8 @@ class bound_method final : public method {
         const async::flow_scope scope(&running->ctx.flow());
         async::fiber::start([this, &self, running] { run_on_fiber(self, running); },
                             [running](async::fiber& on) { running->ctx.flow().on = &on; });
+      } else if (how() == async::style::blocking) {
+        (new blocked(*this, self, std::move(call), *std::move(decoded)))->begin();
       } else {
         context ctx(call, async::style::plain);
         const async::flow_scope scope(&ctx.flow());
@@ -145,6 +125,33 @@ class bound_method final : public method {
     values arguments;
   };
 
+  class blocked final : public blocking_call {
+   public:
+    blocked(const bound_method& what, Object& self, incoming&& started, values&& decoded)
+        : blocking_call(std::move(started)),
+          what_(what),
+          self_(self),
+          arguments_(std::move(decoded)) {}
+
+   private:
+    void invoke() noexcept override {
+      if constexpr (!is_task<Result>) {
+        const auto handler = [this]() -> Result { return what_.invoke(self_, ctx, arguments_); };
+        async::detail::run_into(came_, handler);
+      }
+    }
+    void answer() noexcept override {
+      if constexpr (!is_task<Result>) {
+        answer_with(call, [this]() -> Result { return came_.take(); });
+      }
+    }
+
+    const bound_method& what_;
+    Object& self_;
+    values arguments_;
+    async::detail::outcome<Result> came_;
+  };
+
   Result invoke(Object& self, context& ctx, values& arguments) const {
     return std::apply(
         [&](auto&... each) -> Result {
@@ -153,17 +160,23 @@ class bound_method final : public method {
         arguments);
   }
 
-  void run_plain(Object& self, incoming& call, context& ctx, values& arguments) const noexcept {
+  // Answers with what `result` returns or throws.
+  template <class Produce>
+  static void answer_with(incoming& call, const Produce& result) noexcept {
     try {
       if constexpr (std::is_void_v<Result>) {
-        invoke(self, ctx, arguments);
+        result();
         call.answer();
       } else {
-        call.answer(invoke(self, ctx, arguments));
+        call.answer(result());
       }
     } catch (...) {
       call.fail_with_current_exception();
     }
+  }
+
+  void run_plain(Object& self, incoming& call, context& ctx, values& arguments) const noexcept {
+    answer_with(call, [&]() -> Result { return invoke(self, ctx, arguments); });
   }
 
   void run_on_fiber(Object& self, suspended* running) const noexcept {

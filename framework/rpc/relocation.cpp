@@ -30,6 +30,7 @@ class activation::relocation_note final : public async::work {
       at_.begin_relocation(std::move(what_));
     }
   }
+  bool beside_handlers() const noexcept override { return true; }
   void dropped() noexcept override {
     if (!withdrawn_) {
       what_->undone(gone());

@@ -50,6 +50,11 @@ void stop_signal::on_time() noexcept {
   at_.post(*this);
 }
 
+// What is left of one that was let go is no handler's either.
+bool stop_signal::beside_handlers() const noexcept {
+  return let_go_ || at_.is_occupied_by(of_);
+}
+
 void stop_signal::run() noexcept {
   noticed_ = false;
   if (let_go_) {

@@ -38,6 +38,7 @@ class stop_signal final : private executors::timer, private async::work {
   void on_time() noexcept override;
   void run() noexcept override;
   void dropped() noexcept override { delete this; }
+  bool beside_handlers() const noexcept override;
 
   activation& at_;
   const async::flow& of_;

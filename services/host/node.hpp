@@ -34,6 +34,8 @@ struct node_options {
   std::string executor = "loop-bound";    ///< "cooperative", "work-stealing", "loop-bound", or one
                                           ///< of `executors`.
   std::size_t workers = 0;                ///< Threads of a work-stealing executor; 0: one per core.
+  std::size_t blocking_threads = 0;  ///< At most, for blocking handlers and offloaded functions;
+                                     ///< 0: four more than there are cores, 32 at most.
   std::vector<executor_options> executors =
       {};  ///< More of them, so that one cannot starve another.
   /// Topics, and the executor that serves each; outranks what the endpoint says (`placed_on`).

@@ -6,6 +6,7 @@
 #include <mailroom/transports/local/local_transport.hpp>
 #include <mailroom/transports/zmq/zmq_transport.hpp>
 
+#include <mailroom/framework/executors/blocking_pool.hpp>
 #include <mailroom/framework/executors/event_loop.hpp>
 #include <mailroom/framework/executors/executor.hpp>
 #include <mailroom/framework/rpc/connector.hpp>
@@ -109,6 +110,7 @@ class running_node {
   std::map<std::string, std::unique_ptr<executors::executor>>
       executors_;  // By name. Guarded by endpoints_mutex_ once others can ask.
   executors::executor* executor_ = nullptr;  // The usual one.
+  executors::blocking_pool pool_;
   std::unique_ptr<rpc::connector> connector_;
   std::unique_ptr<rpc::data_server> data_server_;
   std::unique_ptr<rpc::control_server> control_server_;

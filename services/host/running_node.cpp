@@ -39,6 +39,7 @@ running_node::running_node(const node_options& with, platform& host)
       control_loop_("mr-ctl", host),
       local_(rpc::transport::limits{.max_frame = max_frame(with)}),
       zmq_(rpc::transport::limits{.max_frame = max_frame(with)}, host),
+      pool_(with.blocking_threads, host),
       started_(host.now()) {
   host_.random(incarnation_);
 }
@@ -98,7 +99,7 @@ result<void> running_node::open() {
     return usual.error();
   }
   executor_ = *usual;
-  runtime_ = std::make_unique<actors::runtime>(*executor_, host_, [this] {
+  runtime_ = std::make_unique<actors::runtime>(*executor_, pool_, host_, [this] {
     const std::lock_guard lock(quiet_mutex_);
     quiet_.notify_all();
   });
@@ -309,8 +310,13 @@ std::string running_node::what_still_runs() {
   std::string names;
   each_endpoint([&](actors::endpoint& each) {
     if (!each.activation().quiet()) {
-      names += (names.empty() ? "" : ", ") + each.activation().topic() + " (" +
-               std::to_string(each.activation().running()) + " running)";
+      const rpc::activation& at = each.activation();
+      names += (names.empty() ? "" : ", ") + at.topic() + " (" + std::to_string(at.running()) +
+               " running";
+      if (const auto* blocking = at.blocked_by()) {
+        names += ", " + blocking->full_name() + " on a thread that it blocks";
+      }
+      names += ")";
     }
   });
   return names;
@@ -338,6 +344,10 @@ bool running_node::close() {
   if (!quiet) {
     log::error("stop_hangs", {{"node", options_.name}, {"waits_for", what_still_runs()}});
     return false;
+  }
+  // Handlers have ended; functions that they offloaded and then did not wait for may not have.
+  if (const std::size_t left = pool_.stop(host_.now() + after_cancelling); left != 0) {
+    log::warn("offloaded_functions_left", {{"node", options_.name}, {"running", left}});
   }
   if (loops_run_) {
     // What workers have handed over is taken in before anything closes.

@@ -45,6 +45,14 @@ config_schema node_schema(const std::vector<option>& more) {
             .help = "threads of the work-stealing executor; 0: one per core",
             .minimum = 0,
             .maximum = 1024})
+      .add({.key = "node.blocking_threads",
+            .type = option_type::integer,
+            .fallback = "0",
+            .help =
+                "threads for blocking handlers, at most; 0: four more than there are cores, 32 at "
+                "most",
+            .minimum = 0,
+            .maximum = 1024})
       .add({.key = "node.place",
             .type = option_type::list,
             .help = "topic=executor: serves that topic on that executor; may be repeated"})
@@ -124,15 +132,17 @@ result<node_options> node_options_from(const config& settings) {
   if (!placement) {
     return placement.error();
   }
-  return node_options{.name = settings.text("node.name"),
-                      .listen = settings.text("node.listen"),
-                      .connect = settings.list("node.connect"),
-                      .executor = settings.text("node.executor"),
-                      .workers = static_cast<std::size_t>(settings.integer("node.workers")),
-                      .executors = *std::move(executors),
-                      .placement = *std::move(placement),
-                      .heartbeat = settings.time("node.heartbeat"),
-                      .max_body = static_cast<std::size_t>(settings.size("node.max_body"))};
+  return node_options{
+      .name = settings.text("node.name"),
+      .listen = settings.text("node.listen"),
+      .connect = settings.list("node.connect"),
+      .executor = settings.text("node.executor"),
+      .workers = static_cast<std::size_t>(settings.integer("node.workers")),
+      .blocking_threads = static_cast<std::size_t>(settings.integer("node.blocking_threads")),
+      .executors = *std::move(executors),
+      .placement = *std::move(placement),
+      .heartbeat = settings.time("node.heartbeat"),
+      .max_body = static_cast<std::size_t>(settings.size("node.max_body"))};
 }
 
 int usage_error(std::string_view program, const std::string& what) {

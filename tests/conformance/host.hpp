@@ -1,5 +1,6 @@
 #pragma once
 
+#include <mailroom/tests/conformance/artisan.hpp>
 #include <mailroom/tests/conformance/probe.hpp>
 
 #include <memory>
@@ -15,6 +16,7 @@ class probe_host {
   explicit probe_host(node_options with)
       : counts_(std::make_shared<board>()), node_(std::move(with)) {
     serve_probes(node_, counts_);
+    serve_artisans(node_, counts_);
   }
 
   std::string obey(const std::string& line);

@@ -9,6 +9,7 @@
 
 #include <boost/test/unit_test.hpp>
 
+#include <exception>
 #include <functional>
 #include <memory>
 #include <stdexcept>
@@ -203,6 +204,87 @@ BOOST_AUTO_TEST_CASE(begins_nothing_once_it_is_cancelled) {
   home.end();
   BOOST_TEST(flow.was_cancelled());
   BOOST_TEST(!begun);
+}
+
+BOOST_AUTO_TEST_CASE(keeps_what_was_caught_while_it_waits_for_tasks_that_throw_and_catch) {
+  hand_home home;
+  hand_flow flow(home);
+  async::event first;
+  async::event second;
+  std::vector<std::string> said;
+  flow.start_fiber([&] {
+    const auto part = [&](async::event& what, std::string words) -> task<int> {
+      for (int i = 0; i < 2; ++i) {
+        try {
+          throw std::runtime_error(words);
+        } catch (const std::runtime_error& thrown) {
+          said.emplace_back(thrown.what());
+        }
+        co_await async::until(what);
+      }
+      throw std::runtime_error(words + " for good");
+    };
+    try {
+      throw std::out_of_range("outside");
+    } catch (const std::exception&) {
+      try {
+        mailroom::wait(gather(part(first, "a"), part(second, "b")));
+      } catch (const std::runtime_error& thrown) {
+        said.emplace_back(thrown.what());
+      }
+      try {
+        throw;
+      } catch (const std::out_of_range& thrown) {
+        said.emplace_back(thrown.what());
+      }
+    }
+    BOOST_TEST(!std::current_exception());
+  });
+  BOOST_TEST(!std::current_exception());
+  second.complete();
+  home.run_all();
+  first.complete();
+  home.run_all();
+  const std::vector<std::string> expected{"a", "b", "b", "a", "b for good", "outside"};
+  BOOST_TEST(said == expected, boost::test_tools::per_element());
+}
+
+// A task begins on the fiber that waits for it, and goes on elsewhere: it must not notice.
+BOOST_AUTO_TEST_CASE(begins_a_task_as_if_no_exception_were_in_flight) {
+  hand_home home;
+  hand_flow flow(home);
+  async::event go;
+  std::vector<int> uncaught;
+  const auto part = [&]() -> task<void> {
+    BOOST_TEST(!std::current_exception());
+    uncaught.push_back(std::uncaught_exceptions());
+    co_await async::until(go);
+    BOOST_TEST(!std::current_exception());
+    uncaught.push_back(std::uncaught_exceptions());
+  };
+  struct waits_while_unwinding {
+    const std::function<task<void>()>& what;
+    std::vector<int>& noted;
+    ~waits_while_unwinding() {
+      mailroom::wait(what());
+      noted.push_back(std::uncaught_exceptions());
+    }
+  };
+  const std::function<task<void>()> made = part;
+  flow.start_fiber([&] {
+    try {
+      throw std::out_of_range("caught");
+    } catch (const std::out_of_range&) {
+      const waits_while_unwinding guard{made, uncaught};
+      throw std::runtime_error("in flight");
+    }
+  });
+  BOOST_TEST(std::uncaught_exceptions() == 0);
+  go.complete();
+  home.run_all();
+  const std::vector<int> expected{0, 0, 1};
+  BOOST_TEST(uncaught == expected, boost::test_tools::per_element());
+  BOOST_CHECK_THROW(std::rethrow_exception(flow.thrown), std::runtime_error);
 }
 
 BOOST_AUTO_TEST_CASE(is_refused_to_a_plain_handler_with_its_name_and_the_remedies) {

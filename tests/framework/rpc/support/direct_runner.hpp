@@ -19,8 +19,10 @@ class direct_runner final : public rpc::runner {
                 executors::affinity worker,
                 std::shared_ptr<const rpc::endpoint_definition> what,
                 std::string topic,
-                rpc::connector& calls_out)
+                rpc::connector& calls_out,
+                executors::blocking_pool* pool = nullptr)
       : home_(home),
+        pool_(pool),
         worker_(worker),
         activation_(std::move(what), std::move(topic), calls_out, *this) {}
 
@@ -55,9 +57,11 @@ class direct_runner final : public rpc::runner {
   void arm(executors::timer& t, time_point due) noexcept override { home_.arm(t, due); }
   void cancel(executors::timer& t) noexcept override { home_.cancel(t); }
   time_point now() const noexcept override { return clock::now(); }
+  executors::blocking_pool* pool() noexcept override { return pool_; }
   void quiet() noexcept override { quiet_.store(true, std::memory_order_release); }
 
   executors::executor& home_;
+  executors::blocking_pool* const pool_;
   executors::affinity worker_;  // Used and written by who may submit it.
   std::atomic<std::uint64_t> turns_{0};
   std::atomic<bool> quiet_{false};

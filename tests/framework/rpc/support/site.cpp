@@ -23,6 +23,7 @@ rpc::session_id next_session() {
 site::site(std::string name, options with)
     : name_(std::move(name)),
       loop_("mr-" + name_, platform::system()),
+      pool_(with.blocking_threads),
       connector_(loop_, platform::system(), with.outgoing),
       server_(loop_, dispatcher_, sessions_, with.bounds) {
   loop_.start();
@@ -49,14 +50,13 @@ void site::close() {
   if (!std::exchange(open_, false)) {
     return;
   }
-  for (auto& each : runners_) {
-    each->activation().end();
-  }
+  end();
   BOOST_TEST(eventually([this] {
     return std::all_of(runners_.begin(), runners_.end(), [](const auto& each) {
       return each->activation().quiet();
     });
   }));
+  pool_.stop(clock::now() + 5s);
   on_loop([this] {
     connector_.close();
     server_.close();
@@ -64,6 +64,12 @@ void site::close() {
   });
   executor_->stop(deadline::after(clock::now(), 5s));
   loop_.stop();
+}
+
+void site::end() {
+  for (auto& each : runners_) {
+    each->activation().end();
+  }
 }
 
 void site::on_loop(const std::function<void()>& what) {
@@ -86,7 +92,8 @@ rpc::activation& site::add(const target& at, std::shared_ptr<const rpc::endpoint
                                       fibers ? worker : executors::affinity::anywhere(),
                                       std::move(what),
                                       at.topic,
-                                      connector_));
+                                      connector_,
+                                      &pool_));
   dispatcher_.add(at, runners_.back()->activation());
   return runners_.back()->activation();
 }

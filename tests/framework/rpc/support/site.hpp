@@ -5,6 +5,7 @@
 
 #include <mailroom/transports/local/local_transport.hpp>
 
+#include <mailroom/framework/executors/blocking_pool.hpp>
 #include <mailroom/framework/executors/event_loop.hpp>
 #include <mailroom/framework/rpc/client.hpp>
 #include <mailroom/framework/rpc/connector.hpp>
@@ -29,6 +30,7 @@ class site {
   struct options {
     std::string policy = "loop-bound";
     std::size_t workers = 2;
+    std::size_t blocking_threads = 2;
     rpc::caller::limits bounds = {};       ///< For those who call us.
     rpc::connector::limits outgoing = {};  ///< For those whom we call.
   };
@@ -63,6 +65,9 @@ class site {
   const std::string& name() const noexcept { return name_; }
   executors::event_loop& loop() noexcept { return loop_; }
   executors::executor& executor() noexcept { return *executor_; }
+  executors::blocking_pool& pool() noexcept { return pool_; }
+  /// Ends all handlers, without waiting for them.
+  void end();
   rpc::connector& connector() noexcept { return connector_; }
   rpc::data_server& server() noexcept { return server_; }
   rpc::transport& transport() noexcept { return transport_; }
@@ -79,6 +84,7 @@ class site {
   transports::local_transport transport_;
   executors::event_loop loop_;
   std::unique_ptr<executors::executor> executor_;
+  executors::blocking_pool pool_;
   rpc::dispatcher dispatcher_;
   rpc::session_table sessions_;
   rpc::connector connector_;
@@ -94,7 +100,8 @@ class site {
 /// itself.
 struct pair {
   explicit pair(std::string_view policy, rpc::caller::limits bounds = {})
-      : back("back", {.policy = std::string(policy), .bounds = bounds}), front("front") {}
+      : pair(site::options{.policy = std::string(policy), .bounds = bounds}) {}
+  explicit pair(site::options of_back) : back("back", std::move(of_back)), front("front") {}
 
   /// Once all endpoints are served.
   void connect() {
