@@ -6,15 +6,43 @@ namespace mailroom::log {
 
 std::optional<std::uint64_t> line_limiter::admit(std::string_view group, time_point now) {
   history& past = find(group, now);
-  while (!past.written.empty() && now - past.written.front() >= window_) {
-    past.written.pop_front();
-  }
-  if (past.written.size() >= lines_) {
+  if (is_full(past, now)) {
     ++past.suppressed;
+    ++untold_;
+    ++refused_;
     return std::nullopt;
   }
-  past.written.push_back(now);
-  return std::exchange(past.suppressed, 0);
+  return tell(past, now);
+}
+
+std::vector<std::pair<std::string, std::uint64_t>> line_limiter::take_untold(time_point now,
+                                                                             bool all) {
+  std::vector<std::pair<std::string, std::uint64_t>> taken;
+  const auto take = [&](const std::string& group, history& past) {
+    if (past.suppressed != 0 && (all || !is_full(past, now))) {
+      taken.emplace_back(group, tell(past, now));
+    }
+  };
+  if (untold_ != 0) {
+    for (auto& [group, past] : active_) {
+      take(group, past);
+    }
+    take({}, others_);
+  }
+  return taken;
+}
+
+bool line_limiter::is_full(history& of, time_point now) const {
+  while (!of.written.empty() && now - of.written.front() >= window_) {
+    of.written.pop_front();
+  }
+  return of.written.size() >= lines_;
+}
+
+std::uint64_t line_limiter::tell(history& of, time_point now) {
+  of.written.push_back(now);
+  untold_ -= of.suppressed;
+  return std::exchange(of.suppressed, 0);
 }
 
 line_limiter::history& line_limiter::find(std::string_view group, time_point now) {

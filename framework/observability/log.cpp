@@ -8,8 +8,10 @@
 #include <array>
 #include <charconv>
 #include <cmath>
+#include <exception>
 #include <memory>
 #include <mutex>
+#include <thread>
 #include <utility>
 
 namespace mailroom::log {
@@ -31,6 +33,7 @@ struct shared_state {
   sink to;                                                 // Guarded by mutex.
   platform* clock = &platform::system();                   // Guarded by mutex.
   line_limiter limiter{lines_per_second, 1s, max_groups};  // Guarded by mutex.
+  bool has_teller = false;                                 // Guarded by mutex.
   const std::shared_ptr<spdlog::logger> to_stderr = make_stderr_logger();
 };
 
@@ -168,6 +171,38 @@ void emit(shared_state& now, level at, std::string_view line) {
   }
 }
 
+// With the mutex held.
+void tell_untold(shared_state& now, bool all) {
+  for (const auto& [group, lines] : now.limiter.take_untold(now.clock->now(), all)) {
+    emit(
+        now,
+        level::warn,
+        format(
+            level::warn, "lines_suppressed", {{"group", group.empty() ? "others" : group}}, lines));
+  }
+}
+
+void run_teller(shared_state& now) {
+  std::unique_lock lock(now.mutex);
+  while (now.limiter.has_untold()) {
+    lock.unlock();
+    std::this_thread::sleep_for(1s);
+    lock.lock();
+    tell_untold(now, false);
+  }
+  now.has_teller = false;
+}
+
+// With the mutex held. Without a thread the next line of the group tells.
+void start_teller(shared_state& now) noexcept {
+  try {
+    platform::system().start_thread("mr-log", [&now] { run_teller(now); }).detach();
+    now.has_teller = true;
+  } catch (const std::exception&) {
+    now.has_teller = false;
+  }
+}
+
 }  // namespace
 
 std::string_view to_string(level value) noexcept {
@@ -220,10 +255,24 @@ void write_limited(level at, std::string_view group, std::string_view event, fie
   const auto allowed = now.limiter.admit(group, now.clock->now());
   if (allowed) {
     emit(now, at, format(at, event, with, *allowed));
+  } else if (!now.has_teller) {
+    start_teller(now);
   }
 }
 
 }  // namespace detail
+
+void tell_suppressed() {
+  shared_state& now = state();
+  const std::lock_guard lock(now.mutex);
+  tell_untold(now, true);
+}
+
+std::uint64_t suppressed_lines() {
+  shared_state& now = state();
+  const std::lock_guard lock(now.mutex);
+  return now.limiter.refused();
+}
 
 void set_sink(sink to) {
   shared_state& now = state();

@@ -121,9 +121,10 @@ inline void error(std::string_view event, fields with = {}) {
 }
 
 /// For what others can cause at will: of each group (an address, say) no second sees more than
-/// `lines_per_second` lines. The rest are counted; the next line of the group says `suppressed=N`.
-/// Groups are remembered in bounded space: with more than `max_groups` active in one second, those
-/// that do not fit share one limit.
+/// `lines_per_second` lines. The rest are counted: the next line of the group says `suppressed=N`,
+/// or, when none comes for a second, a line `lines_suppressed` does, from a thread `mr-log` that
+/// lives until all are told. Groups are remembered in bounded space: with more than `max_groups`
+/// active in one second, those that do not fit share one limit.
 inline void warn_limited(std::string_view group, std::string_view event, fields with = {}) {
   if (enabled(level::warn)) {
     detail::write_limited(level::warn, group, event, with);
@@ -131,6 +132,12 @@ inline void warn_limited(std::string_view group, std::string_view event, fields 
 }
 inline constexpr std::size_t lines_per_second = 10;
 inline constexpr std::size_t max_groups = 1024;
+
+/// Tells at once of what was suppressed and not told yet: for who ends.
+void tell_suppressed();
+
+/// Lines suppressed since the process began, told or not.
+std::uint64_t suppressed_lines();
 
 /// Where lines go instead of stderr, without time and newline ("warn peer_lost peer=..."). An empty
 /// function means stderr again. It is called by one thread at a time and must not log.

@@ -2,6 +2,7 @@
 
 #include <mailroom/services/host/node_impl.hpp>
 
+#include <mailroom/framework/observability/log.hpp>
 #include <mailroom/framework/rpc/method.hpp>
 #include <mailroom/framework/wire/body.hpp>
 
@@ -149,7 +150,8 @@ wire::buffer running_node::stats() const {
   ::getrusage(RUSAGE_SELF, &used);
   const auto& in = data_server_->counts();
   const auto& calls = connector_->counts();
-  out.pack_map(16);
+  const auto links = zmq_.stats();
+  out.pack_map(20);
   field(out, "cpu_us", microseconds(used.ru_utime) + microseconds(used.ru_stime));
   field(out, "max_rss_bytes", std::int64_t{used.ru_maxrss} * 1024);
   field(out, "uptime_us", microseconds(host_.now() - started_));
@@ -161,6 +163,10 @@ wire::buffer running_node::stats() const {
   field(out, "refused", in.refused.load());
   field(out, "garbage", in.garbage.load());
   field(out, "cut_off", in.cut_off.load());
+  field(out, "handshakes_failed", links.handshakes_failed);
+  field(out, "malformed_messages", links.malformed);
+  field(out, "links_refused", links.refused);
+  field(out, "log_lines_suppressed", log::suppressed_lines());
   field(out, "calls_sent", calls.sent.load());
   field(out, "answered", calls.answered.load());
   field(out, "expired", calls.expired.load());

@@ -6,9 +6,12 @@
 
 #include <boost/test/unit_test.hpp>
 
+#include <atomic>
+#include <future>
 #include <limits>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 namespace mailroom::tests {
@@ -16,15 +19,15 @@ namespace {
 
 class manual_clock final : public platform {
  public:
-  time_point now() const noexcept override { return now_; }
+  time_point now() const noexcept override { return time_point(now_.load()); }
   void random(std::span<std::byte> bytes) override { system().random(bytes); }
   std::thread start_thread(const std::string& name, std::function<void()> body) override {
     return system().start_thread(name, std::move(body));
   }
-  void advance(duration by) { now_ += by; }
+  void advance(duration by) { now_ = now_.load() + by; }
 
  private:
-  time_point now_{1h};
+  std::atomic<duration> now_{1h};  // The log's own thread may look.
 };
 
 // Catches the lines of one test.
@@ -136,6 +139,36 @@ BOOST_AUTO_TEST_CASE(of_a_group_are_ten_a_second_and_the_rest_is_counted) {
   BOOST_TEST(lines[12] == "warn garbage");
 }
 
+BOOST_AUTO_TEST_CASE(that_were_suppressed_last_are_told_at_the_end) {
+  const auto before = log::suppressed_lines();
+  for (int i = 0; i < 25; ++i) {
+    log::warn_limited("10.0.0.1", "garbage");
+  }
+  log::tell_suppressed();
+  BOOST_TEST_REQUIRE(lines.size() == 11U);
+  BOOST_TEST(lines.back() == "warn lines_suppressed group=10.0.0.1 suppressed=15");
+  log::tell_suppressed();
+  BOOST_TEST(lines.size() == 11U);
+  BOOST_TEST(log::suppressed_lines() == before + 15);
+}
+
+// The count was lost when the flood ended.
+BOOST_AUTO_TEST_CASE(that_were_suppressed_last_are_told_within_seconds_if_no_other_follows) {
+  std::promise<std::string> told;
+  log::set_platform(nullptr);
+  log::set_sink([&](log::level, std::string_view line) {
+    if (line.find("lines_suppressed") != std::string_view::npos) {
+      told.set_value(std::string(line));
+    }
+  });
+  for (int i = 0; i < 25; ++i) {
+    log::warn_limited("10.0.0.1", "garbage");
+  }
+  auto line = told.get_future();
+  BOOST_TEST_REQUIRE((line.wait_for(10s) == std::future_status::ready));
+  BOOST_TEST(line.get() == "warn lines_suppressed group=10.0.0.1 suppressed=15");
+}
+
 BOOST_AUTO_TEST_CASE(may_be_written_by_many_threads) {
   constexpr int each = 500;
   {
@@ -179,6 +212,27 @@ BOOST_AUTO_TEST_CASE(remembers_a_bounded_number_of_groups) {
   // When the four are quiet, others take their places.
   BOOST_TEST(limiter.admit("new", start + 1s).has_value());
   BOOST_TEST(limiter.size() == 1U);
+}
+
+BOOST_AUTO_TEST_CASE(tells_of_groups_that_fell_silent) {
+  log::line_limiter limiter(2, 1s, 1);
+  const time_point start{1h};
+  for (int i = 0; i < 5; ++i) {
+    static_cast<void>(limiter.admit("a", start));
+    static_cast<void>(limiter.admit("b", start));  // Shares.
+  }
+  BOOST_TEST(limiter.refused() == 6U);
+  BOOST_TEST(limiter.has_untold());
+  BOOST_TEST(limiter.take_untold(start + 999ms).empty());
+  const auto told = limiter.take_untold(start + 1s);
+  BOOST_TEST_REQUIRE(told.size() == 2U);
+  BOOST_TEST((told[0] == std::pair<std::string, std::uint64_t>("a", 3)));
+  BOOST_TEST((told[1] == std::pair<std::string, std::uint64_t>("", 3)));
+  BOOST_TEST(!limiter.has_untold());
+  BOOST_TEST((limiter.admit("a", start + 1s) == 0U));
+  BOOST_TEST(!limiter.admit("a", start + 1s));  // What was told was a line, too.
+  BOOST_TEST(limiter.take_untold(start + 1s).empty());
+  BOOST_TEST(limiter.take_untold(start + 1s, true).size() == 1U);
 }
 
 BOOST_AUTO_TEST_CASE(loses_no_count_when_it_forgets_a_group) {
