@@ -69,7 +69,8 @@ detached branch(Awaitable& what, std::optional<kept<awaited<Awaitable>>>& into, 
 
 /// Awaits all at once (tasks, calls), interleaved in turns of one actor, and yields their values
 /// when the last has ended. If any threw, the first exception is thrown on, also only when all have
-/// ended. (asyncio.gather; void becomes a placeholder.)
+/// ended. Awaited in a coroutine of that actor, on its thread of the moment. (asyncio.gather; void
+/// becomes a placeholder.)
 template <class... Awaitables>
 task<std::tuple<async::detail::kept<async::detail::awaited<Awaitables>>...>> gather(
     Awaitables... what) {

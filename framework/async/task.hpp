@@ -103,8 +103,9 @@ inline constexpr bool may_be_braced = true;
 }  // namespace async
 
 /// A coroutine that yields a T: runs when it is awaited, in turns of the actor that awaits it. Owns
-/// its frame; awaited once, a second `co_await` throws std::logic_error. Arguments of a coroutine
-/// should be values: references must outlive the await.
+/// its frame; awaited once, a second `co_await` throws std::logic_error. One thread at a time: the
+/// turns may come on different threads, but never two at once, so what it uses needs no lock.
+/// Arguments of a coroutine should be values: references must outlive the await.
 ///
 /// With g++ 12, a statement with a `co_await` must not build by braces an aggregate, nor a lambda
 /// by capture, whose members have something to destroy: `co_await f(order{.item = "bolt"})`

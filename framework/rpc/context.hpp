@@ -24,7 +24,8 @@ class connector;
 }  // namespace rpc
 
 /// What a handler knows about the call that it serves, and its way to the world. Every handler gets
-/// one as its first argument; it lives until the handler ends, and is used by that handler only.
+/// one as its first argument; it lives until the handler ends, and is used by that handler only, on
+/// the thread that it runs on. Nothing here blocks that thread.
 class context {
  public:
   explicit context(const rpc::incoming& call, async::style how);

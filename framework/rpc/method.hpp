@@ -20,7 +20,8 @@
 
 namespace mailroom::rpc {
 
-/// A method of an endpoint as the dispatcher sees it: a name and a way to start it.
+/// A method of an endpoint as the dispatcher sees it: a name and a way to start it. Immutable, so
+/// that any thread may look at it; calls are started on turns of their endpoint.
 class method {
  public:
   method(const std::string& topic, std::string_view name, async::style how, bool idempotent)

@@ -25,8 +25,8 @@ struct target_view {
   bool fanout = false;
 };
 
-/// Where a message goes (Oslo Messaging: Target). A server needs a topic; a client too, and names
-/// the version it wants. Empty means not given.
+/// Where a message goes, a plain value (Oslo Messaging: Target). A server needs a topic; a client
+/// too, and names the version it wants. Empty means not given.
 struct target {
   std::string exchange{rpc::default_exchange};  ///< Scopes topics, fanout included.
   std::string topic;

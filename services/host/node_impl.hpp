@@ -30,6 +30,9 @@ namespace mailroom {
 /// Runs `task` on the loop's thread and waits for it.
 void run_on(executors::event_loop& loop, const std::function<void()>& task);
 
+/// `errc::invalid_value` that names the executors there are, unless `name` is one of them.
+result<void> known_executor(const std::string& name, const std::vector<executor_options>& own);
+
 /// Everything that exists between `start` and `stop` of a node. Members are in the order in which
 /// they need each other; destruction goes the other way.
 class running_node {
@@ -90,6 +93,7 @@ class running_node {
   wire::buffer describe();
   wire::buffer executors_table();
   wire::buffer stats() const;
+  void tell_of_unused_placements() const;
   bool holds(const actors::endpoint& which) const;  // Under endpoints_mutex_.
   void each_endpoint(const std::function<void(actors::endpoint&)>& see);
   bool wait_until_quiet(time_point until);

@@ -12,15 +12,17 @@
 #include <utility>
 
 namespace mailroom {
-namespace {
 
-error unknown_executor(const std::string& name, const std::vector<executor_options>& own) {
+result<void> known_executor(const std::string& name, const std::vector<executor_options>& own) {
   std::vector<std::string> names;
   for (const auto policy : executors::policies()) {
     names.emplace_back(policy);
   }
   for (const auto& each : own) {
     names.push_back(each.name);
+  }
+  if (std::find(names.begin(), names.end(), name) != names.end()) {
+    return {};
   }
   std::string all;
   for (const auto& each : names) {
@@ -32,8 +34,6 @@ error unknown_executor(const std::string& name, const std::vector<executor_optio
                    "; there are " + all);
 }
 
-}  // namespace
-
 result<executors::executor*> running_node::executor_for(const std::string& name) {
   if (const auto made = executors_.find(name); made != executors_.end()) {
     return made->second.get();
@@ -42,11 +42,11 @@ result<executors::executor*> running_node::executor_for(const std::string& name)
   const auto own = std::find_if(options_.executors.begin(),
                                 options_.executors.end(),
                                 [&](const auto& each) { return each.name == name; });
-  const auto policies = executors::policies();
+  if (const auto known = known_executor(name, options_.executors); !known) {
+    return known.error();
+  }
   if (own != options_.executors.end()) {
     with = *own;
-  } else if (std::find(policies.begin(), policies.end(), name) == policies.end()) {
-    return unknown_executor(name, options_.executors);
   }
   auto made = executors::make_executor(with.policy,
                                        {.name = name,

@@ -1,5 +1,6 @@
 #include <mailroom/services/host/node_impl.hpp>
 
+#include <mailroom/framework/base/text.hpp>
 #include <mailroom/framework/observability/log.hpp>
 #include <mailroom/framework/rpc/method.hpp>
 
@@ -130,7 +131,29 @@ result<void> running_node::open() {
   return {};
 }
 
+// A configuration may be shared by services of which each serves some of its topics; a misspelt
+// one looks the same.
+void running_node::tell_of_unused_placements() const {
+  std::string served;
+  std::vector<std::string> names;
+  for (const auto& [exchange, topic] : dispatcher_.topics()) {
+    served += (served.empty() ? "" : ", ") + topic;
+    names.push_back(topic);
+  }
+  for (const auto& [topic, executor] : options_.placement) {
+    if (std::find(names.begin(), names.end(), topic) == names.end()) {
+      log::warn("placement_without_endpoint",
+                {{"node", options_.name},
+                 {"topic", topic},
+                 {"executor", executor},
+                 {"nearest", nearest(topic, names)},
+                 {"served", served}});
+    }
+  }
+}
+
 result<void> running_node::join() {
+  tell_of_unused_placements();
   if (auto opened = open_ports(); !opened) {
     return opened;
   }
@@ -313,8 +336,8 @@ std::string running_node::what_still_runs() {
       const rpc::activation& at = each.activation();
       names += (names.empty() ? "" : ", ") + at.topic() + " (" + std::to_string(at.running()) +
                " running";
-      if (const auto* blocking = at.blocked_by()) {
-        names += ", " + blocking->full_name() + " on a thread that it blocks";
+      if (const auto* occupant = at.blocked_by()) {
+        names += ", " + occupant->full_name() + " on a thread that it blocks";
       }
       names += ")";
     }

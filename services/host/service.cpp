@@ -1,3 +1,4 @@
+#include <mailroom/services/host/node_impl.hpp>
 #include <mailroom/services/host/service.hpp>
 
 #include <mailroom/framework/base/text.hpp>
@@ -106,11 +107,30 @@ result<std::vector<executor_options>> executors_from(const config& settings) {
   return all;
 }
 
+/// Which executor a setting names, or where it names one that does not exist.
+result<std::string> executor_named(const std::string& name,
+                                   const std::string& key,
+                                   const config& settings,
+                                   const std::vector<executor_options>& own) {
+  const auto known = known_executor(name, own);
+  if (!known) {
+    return error(errc::invalid_value,
+                 settings.origin(key) + ": " + std::string(known.error().message()));
+  }
+  return name;
+}
+
 /// The table [placement] < the flag --place.
-result<std::map<std::string, std::string>> placement_from(const config& settings) {
+result<std::map<std::string, std::string>> placement_from(
+    const config& settings, const std::vector<executor_options>& own) {
   std::map<std::string, std::string> all;
   for (const auto& topic : settings.names("placement")) {
-    all[topic] = settings.text("placement." + topic);
+    const std::string key = "placement." + topic;
+    auto executor = executor_named(settings.text(key), key, settings, own);
+    if (!executor) {
+      return executor.error();
+    }
+    all[topic] = *std::move(executor);
   }
   for (const auto& each : settings.list("node.place")) {
     const auto equals = each.rfind('=');
@@ -118,7 +138,11 @@ result<std::map<std::string, std::string>> placement_from(const config& settings
       return error(errc::invalid_value,
                    settings.origin("node.place") + ": '" + each + "' is not topic=executor");
     }
-    all[each.substr(0, equals)] = each.substr(equals + 1);
+    auto executor = executor_named(each.substr(equals + 1), "node.place", settings, own);
+    if (!executor) {
+      return executor.error();
+    }
+    all[each.substr(0, equals)] = *std::move(executor);
   }
   return all;
 }
@@ -128,15 +152,20 @@ result<node_options> node_options_from(const config& settings) {
   if (!executors) {
     return executors.error();
   }
-  auto placement = placement_from(settings);
+  auto placement = placement_from(settings, *executors);
   if (!placement) {
     return placement.error();
+  }
+  auto executor =
+      executor_named(settings.text("node.executor"), "node.executor", settings, *executors);
+  if (!executor) {
+    return executor.error();
   }
   return node_options{
       .name = settings.text("node.name"),
       .listen = settings.text("node.listen"),
       .connect = settings.list("node.connect"),
-      .executor = settings.text("node.executor"),
+      .executor = *std::move(executor),
       .workers = static_cast<std::size_t>(settings.integer("node.workers")),
       .blocking_threads = static_cast<std::size_t>(settings.integer("node.blocking_threads")),
       .executors = *std::move(executors),
@@ -286,6 +315,7 @@ int run_service(int argc,
     }
     const bool drained = serving.stop(settings->time("node.drain"));
     log::info("stopped", {{"node", serving.name()}, {"drained", drained}});
+    log::tell_suppressed();
     return drained ? ok : failed;
   } catch (const call_error& thrown) {
     std::fprintf(

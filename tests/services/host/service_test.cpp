@@ -4,6 +4,9 @@
 #include <boost/test/unit_test.hpp>
 #include <signal.h>
 
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
 #include <string>
 #include <vector>
 
@@ -78,6 +81,37 @@ BOOST_AUTO_TEST_CASE(refuses_an_unknown_executor_and_names_the_known) {
   const auto seen = run({"--executor", "eventlet"});
   BOOST_TEST(seen.code == 2);
   check_says(seen.errors, {"eventlet", "cooperative", "work-stealing", "loop-bound"});
+}
+
+BOOST_AUTO_TEST_CASE(tells_where_an_unknown_executor_was_named) {
+  std::string folder =
+      (std::filesystem::temp_directory_path() / "mailroom-service-XXXXXX").string();
+  BOOST_TEST_REQUIRE(::mkdtemp(folder.data()) != nullptr);
+  const std::string here = folder + "/service.toml";
+  const auto refusal_of = [&](const std::string& text) {
+    std::ofstream(here) << text;
+    const auto seen = run({"--config", here});
+    BOOST_TEST(seen.code == 2);
+    return seen.errors;
+  };
+  check_says(
+      refusal_of("[node]\nexecutor = \"havy\"\n[executors.heavy]\npolicy = \"cooperative\"\n"),
+      {here + ":2", "no executor 'havy' (nearest: heavy)"});
+  check_says(refusal_of("[placement]\ngreeter = \"loopbound\"\n"),
+             {here + ":2", "no executor 'loopbound' (nearest: loop-bound)"});
+  const auto seen = run({"--place", "greeter=coop"});
+  BOOST_TEST(seen.code == 2);
+  check_says(seen.errors, {"--place", "no executor 'coop'"});
+  std::filesystem::remove_all(folder);
+}
+
+BOOST_AUTO_TEST_CASE(tells_of_a_topic_that_was_placed_and_is_not_served) {
+  process service({MAILROOM_SERVICE, "--place", "greetr=cooperative"});
+  service.read_after("ready ");
+  service.signal(SIGTERM);
+  BOOST_TEST(service.wait().value_or(-1) == 0);
+  check_says(service.errors(),
+             {"placement_without_endpoint", "topic=greetr", "nearest=greeter", "served=greeter"});
 }
 
 BOOST_AUTO_TEST_CASE(refuses_an_address_that_is_none) {
