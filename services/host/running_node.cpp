@@ -134,10 +134,10 @@ result<void> running_node::open() {
 // A configuration may be shared by services of which each serves some of its topics; a misspelt
 // one looks the same.
 void running_node::tell_of_unused_placements() const {
-  std::string served;
+  std::string all;
   std::vector<std::string> names;
   for (const auto& [exchange, topic] : dispatcher_.topics()) {
-    served += (served.empty() ? "" : ", ") + topic;
+    all += (all.empty() ? "" : ", ") + topic;
     names.push_back(topic);
   }
   for (const auto& [topic, executor] : options_.placement) {
@@ -147,7 +147,7 @@ void running_node::tell_of_unused_placements() const {
                  {"topic", topic},
                  {"executor", executor},
                  {"nearest", nearest(topic, names)},
-                 {"served", served}});
+                 {"served", all}});
     }
   }
 }
