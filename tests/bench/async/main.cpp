@@ -24,17 +24,18 @@ std::atomic<long> allocations{0};
 
 }  // namespace
 
-void* operator new(std::size_t size) {
+// Not inlined, any of them: g++ 12 would see `free` of what `new` gave, and the other way round.
+[[gnu::noinline]] void* operator new(std::size_t size) {
   allocations.fetch_add(1, std::memory_order_relaxed);
   if (void* got = std::malloc(size)) {
     return got;
   }
   throw std::bad_alloc();
 }
-void operator delete(void* what) noexcept {
+[[gnu::noinline]] void operator delete(void* what) noexcept {
   std::free(what);
 }
-void operator delete(void* what, std::size_t) noexcept {
+[[gnu::noinline]] void operator delete(void* what, std::size_t) noexcept {
   std::free(what);
 }
 
@@ -85,8 +86,8 @@ struct bench {
       }
       const long spent = cpu_nanoseconds() - began;
       if (round > 0) {  // The first warms up.
-        costs.push_back(static_cast<double>(spent) / with.steps);
         allocated += allocations.load() - before;
+        costs.push_back(static_cast<double>(spent) / with.steps);
       }
     }
     std::sort(costs.begin(), costs.end());

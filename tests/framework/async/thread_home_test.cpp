@@ -13,6 +13,7 @@
 #include <atomic>
 #include <exception>
 #include <functional>
+#include <future>
 #include <memory>
 #include <stdexcept>
 #include <stop_token>
@@ -214,19 +215,23 @@ BOOST_AUTO_TEST_CASE(stays_for_what_is_shielded) {
   async::event go;
   std::stop_source stop;
   int unwound = 0;
+  std::promise<void> begun;
+  std::promise<void> left;
   std::thread other([&] {
-    std::this_thread::sleep_for(5ms);
+    begun.get_future().wait();
+    stop.request_stop();
+    left.get_future().wait();
     go.complete();
   });
   BOOST_TEST(here.run([&] {
-    const auto part = [](async::event& what, int& count) -> task<int> {
+    const auto part = [](std::promise<void>& tell, async::event& what, int& count) -> task<int> {
       const witness frame(count);
+      tell.set_value();
       co_await async::until(what);
       co_return 1;
     };
-    std::thread stopper([&] { stop.request_stop(); });
-    BOOST_TEST(!mailroom::wait(shield(part(go, unwound)), stop.get_token()));
-    stopper.join();
+    BOOST_TEST(!mailroom::wait(shield(part(begun, go, unwound)), stop.get_token()));
+    left.set_value();
   }));
   other.join();
   BOOST_TEST(unwound == 1);

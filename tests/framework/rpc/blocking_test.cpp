@@ -4,6 +4,8 @@
 #include <mailroom/tests/framework/rpc/support/site.hpp>
 
 #include <mailroom/framework/async/gather.hpp>
+#include <mailroom/framework/async/on_fiber.hpp>
+#include <mailroom/framework/async/wait.hpp>
 #include <mailroom/framework/async/wait_for.hpp>
 
 #include <boost/test/unit_test.hpp>
