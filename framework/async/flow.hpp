@@ -99,14 +99,26 @@ class stack {
   ~stack() = default;
 };
 
+/// Where a flow comes from, for who sends messages on its behalf. Nothing to async.
+class lineage {
+ public:
+  lineage(const lineage&) = delete;
+  lineage& operator=(const lineage&) = delete;
+
+ protected:
+  lineage() noexcept = default;
+  ~lineage() = default;
+};
+
 /// One running handler (or detached task): what is the same wherever it continues.
 struct flow {
   home* where = nullptr;
   style how = style::plain;
-  stack* on = nullptr;     ///< Null: it cannot wait implicitly.
-  deadline until;          ///< Nested calls inherit it.
-  std::string_view name;   ///< "topic.method", for messages to people.
-  bool cancelled = false;  ///< Every further wait throws `flow_cancelled`.
+  stack* on = nullptr;              ///< Null: it cannot wait implicitly.
+  deadline until;                   ///< Nested calls inherit it.
+  const lineage* within = nullptr;  ///< Told by nested calls (`rpc::call_origin`); null: nothing.
+  std::string_view name;            ///< "topic.method", for messages to people.
+  bool cancelled = false;           ///< Every further wait throws `flow_cancelled`.
 };
 
 /// The flow whose code runs on this thread now; null outside of handlers.

@@ -1,5 +1,6 @@
 #include <mailroom/framework/rpc/activation.hpp>
 #include <mailroom/framework/rpc/blocking_call.hpp>
+#include <mailroom/framework/rpc/connector.hpp>
 #include <mailroom/framework/rpc/incoming.hpp>
 #include <mailroom/framework/rpc/method.hpp>
 #include <mailroom/framework/rpc/stop_signal.hpp>
@@ -181,6 +182,9 @@ void activation::accept(call_batch& arrived) noexcept {
     delete &arrived;
     return;
   }
+  if (definition_->exclusive && arrived.has_chains() && running() > 0) {
+    sort_out_own_chain(arrived);
+  }
   const std::size_t queued = queued_.load(std::memory_order_relaxed);
   const std::size_t room = definition_->queue_limit - std::min(definition_->queue_limit, queued);
   if (arrived.left() > room) {
@@ -214,24 +218,63 @@ void activation::start_next(time_point now) noexcept {
   const arrived_call call = batch.front();
   batch.pop();
   queued_.store(queued_.load(std::memory_order_relaxed) - 1, std::memory_order_relaxed);
-  {
-    incoming started(*this, *batch.from(), call);
-    if (call.until.passed(now)) {
-      counters_.expired.fetch_add(1, std::memory_order_relaxed);
-      started.fail(error(errc::expired, execution::not_run, "expired before it could start"));
-    } else {
-      counters_.started.store(counters_.started.load(std::memory_order_relaxed) + 1,
-                              std::memory_order_relaxed);
-      flow_begins();
-      call.what->start(
-          definition_->object.get(), std::move(started), call.arguments, batch.frame());
-      flow_ends();
-    }
-  }
+  start(batch, call, now);
   if (batch.left() == 0) {
     take_first(queue_);
     delete &batch;
   }
+}
+
+void activation::start(const call_batch& from, const arrived_call& call, time_point now) noexcept {
+  incoming started(*this, *from.from(), call, from.chain_of(call));
+  if (call.until.passed(now)) {
+    counters_.expired.fetch_add(1, std::memory_order_relaxed);
+    started.fail(error(errc::expired, execution::not_run, "expired before it could start"));
+    return;
+  }
+  counters_.started.store(counters_.started.load(std::memory_order_relaxed) + 1,
+                          std::memory_order_relaxed);
+  flow_begins();
+  call.what->start(definition_->object.get(), std::move(started), call.arguments, from.frame());
+  flow_ends();
+}
+
+// Calls that the present one waits for, whoever made them on its behalf: they could only wait for
+// it in turn. It is the last that was started, unless calls of its chain were let in.
+void activation::sort_out_own_chain(call_batch& arrived) noexcept {
+  const bool lets_in = definition_->lets_own_chain_in;
+  const std::uint64_t present =
+      lets_in ? aside().outermost : counters_.started.load(std::memory_order_relaxed);
+  const std::uint64_t here = calls_out_.number_of(this);
+  arrived.take_if([&](const arrived_call& call) {
+    const auto chain = arrived.chain_of(call);
+    const auto* within = chain ? chain->find(here, present) : nullptr;
+    if (within == nullptr) {
+      return false;
+    }
+    if (lets_in && occupant_ == nullptr) {
+      start(arrived, call, runner_.now());
+    } else {
+      incoming(*this, *arrived.from(), call)
+          .fail(error(
+              errc::deadlock,
+              execution::not_run,
+              "it would wait for itself: " + chain->path_from(*within, call.what->full_name())));
+    }
+    return true;
+  });
+}
+
+std::unique_ptr<call_origin> activation::origin_of(const method& what,
+                                                   const ref<call_chain>& outer) {
+  if (!definition_->exclusive && !outer) {
+    return {};
+  }
+  const std::uint64_t number = counters_.started.load(std::memory_order_relaxed);
+  if (definition_->lets_own_chain_in && running() == 1) {
+    aside().outermost = number;
+  }
+  return std::make_unique<call_origin>(outer, calls_out_.number_of(this), number, what.full_name());
 }
 
 void activation::flow_begins() noexcept {

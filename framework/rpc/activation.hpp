@@ -3,10 +3,12 @@
 #include <mailroom/framework/async/flow.hpp>
 #include <mailroom/framework/base/ref.hpp>
 #include <mailroom/framework/executors/blocking_pool.hpp>
+#include <mailroom/framework/rpc/call_chain.hpp>
 #include <mailroom/framework/rpc/caller.hpp>
 #include <mailroom/framework/rpc/relocation.hpp>
 #include <mailroom/framework/wire/frame.hpp>
 
+#include <algorithm>
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
@@ -31,6 +33,7 @@ struct arrived_call {
   const method* what = nullptr;
   std::span<const std::byte> arguments;  ///< In the batch's frame.
   bool wants_answer = true;              ///< False for casts.
+  std::uint32_t chain = 0;               ///< In its batch; 0: it has none.
 };
 
 /// The calls of one frame for one endpoint, in the order they were sent. Whoever drops a batch
@@ -42,7 +45,17 @@ class call_batch final : public async::work {
   ~call_batch();
 
   void reserve(std::size_t calls) { calls_.reserve(calls); }
-  void add(const arrived_call& one) { calls_.push_back(one); }
+  void add(const arrived_call& one, ref<call_chain> within = {}) {
+    calls_.push_back(one);
+    if (within) {
+      chains_.push_back(std::move(within));
+      calls_.back().chain = static_cast<std::uint32_t>(chains_.size());
+    }
+  }
+  ref<call_chain> chain_of(const arrived_call& one) const noexcept {
+    return one.chain == 0 ? ref<call_chain>() : chains_[one.chain - 1];
+  }
+  bool has_chains() const noexcept { return !chains_.empty(); }
   std::size_t left() const noexcept { return calls_.size() - next_; }
   const arrived_call& front() const noexcept { return calls_[next_]; }
   void pop() noexcept { ++next_; }
@@ -50,6 +63,14 @@ class call_batch final : public async::work {
   activation& to() const noexcept { return to_; }
   const ref<caller>& from() const noexcept { return from_; }
   const wire::frame& frame() const noexcept { return frame_; }
+
+  /// Takes out those for which `wanted` is true, in order.
+  template <class Wanted>
+  void take_if(const Wanted& wanted) {
+    calls_.erase(
+        std::remove_if(calls_.begin() + static_cast<std::ptrdiff_t>(next_), calls_.end(), wanted),
+        calls_.end());
+  }
 
   /// Refuses the newest calls down to `keep` of them.
   void refuse_newest(std::size_t keep, const error& why) noexcept;
@@ -63,6 +84,7 @@ class call_batch final : public async::work {
   ref<caller> from_;
   wire::frame frame_;
   std::vector<arrived_call> calls_;
+  std::vector<ref<call_chain>> chains_;  // Of the few that have one.
   std::size_t next_ = 0;
 };
 
@@ -179,6 +201,10 @@ class activation final : public async::home {
 
   // For calls and contexts, on a turn.
 
+  /// What calls made by the handler that starts now tell of it; null: nothing, since nothing in its
+  /// chain could wait for itself.
+  std::unique_ptr<call_origin> origin_of(const method& what, const ref<call_chain>& outer);
+
   /// Neither stopped nor ended.
   bool is_open() const noexcept { return seen_.load(std::memory_order_relaxed) == phase::open; }
   bool has_ended() const noexcept { return seen_.load(std::memory_order_relaxed) == phase::ended; }
@@ -228,10 +254,13 @@ class activation final : public async::home {
     async::work* late_ticks = nullptr;  // They wait for the end of the exclusive call.
     async::work* late_ticks_last = nullptr;
     tick* ticks = nullptr;
+    std::uint64_t outermost = 0;  // The call that others of its chain may run within.
   };
 
   void take_inbox() noexcept;
   void start_next(time_point now) noexcept;
+  void start(const call_batch& from, const arrived_call& call, time_point now) noexcept;
+  void sort_out_own_chain(call_batch& arrived) noexcept;
   time_point after_work() noexcept;
   bool may_start() const noexcept;
   void refuse_queue() noexcept;

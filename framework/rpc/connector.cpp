@@ -18,7 +18,9 @@ void count_one(std::atomic<std::uint64_t>& counter) noexcept {
 }  // namespace
 
 connector::connector(executors::event_loop& loop, platform& host, const limits& bounds)
-    : source(executors::event_loop::phase::input), loop_(loop), host_(host), limits_(bounds) {}
+    : source(executors::event_loop::phase::input), loop_(loop), host_(host), limits_(bounds) {
+  host_.random(std::as_writable_bytes(std::span(&salt_, 1)));
+}
 
 connector::~connector() {
   loop_.cancel(*this);

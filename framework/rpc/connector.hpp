@@ -76,6 +76,7 @@ class connector final : private executors::event_loop::source, private executors
     if (!server.empty()) {
       pending->server = server;
     }
+    pending->within = call_origin::of_this_flow();
     if (loop_.on_loop_thread()) {
       if (wire::batch* into = begin(*pending)) {
         pack_into(*into, arguments...);
@@ -107,6 +108,10 @@ class connector final : private executors::event_loop::source, private executors
   }
 
   time_point now() const noexcept;
+  /// A number that no other object of any node has while it lives, to be told to others.
+  std::uint64_t number_of(const void* object) const noexcept {
+    return salt_ ^ reinterpret_cast<std::uintptr_t>(object);
+  }
   executors::event_loop& loop() noexcept { return loop_; }
   const outbound_counters& counts() const noexcept { return counters_; }
 
@@ -189,6 +194,7 @@ class connector final : private executors::event_loop::source, private executors
   executors::event_loop& loop_;
   platform& host_;
   const limits limits_;
+  std::uint64_t salt_ = 0;  // Random; of this connector.
   outbound_counters counters_;
 
   std::mutex names_mutex_;

@@ -9,10 +9,13 @@
 namespace mailroom {
 
 context::context(const rpc::incoming& call, async::style how)
-    : at_(call.at()), caller_(call.from().name()) {
+    : at_(call.at()),
+      caller_(call.from().name()),
+      origin_(at_.origin_of(call.what(), call.within())) {
   flow_.where = &at_;
   flow_.how = how;
   flow_.until = call.until();
+  flow_.within = origin_.get();
   flow_.name = call.what().full_name();
 }
 

@@ -3,11 +3,13 @@
 #include <mailroom/framework/async/flow.hpp>
 #include <mailroom/framework/async/offload.hpp>
 #include <mailroom/framework/async/sleep.hpp>
+#include <mailroom/framework/rpc/call_chain.hpp>
 #include <mailroom/framework/rpc/stop_signal.hpp>
 #include <mailroom/framework/rpc/target.hpp>
 #include <mailroom/framework/rpc/ticker.hpp>
 
 #include <cstdint>
+#include <memory>
 #include <stop_token>
 #include <string_view>
 #include <type_traits>
@@ -97,6 +99,7 @@ class context {
   async::flow flow_;
   rpc::activation& at_;
   std::string_view caller_;
+  std::unique_ptr<rpc::call_origin> origin_;
   rpc::stop_signal::owner stop_;  // Null until it is asked for.
 };
 

@@ -147,6 +147,15 @@ class inbound_session final : public link_observer, private executors::timer {
             return ok;
           }
           break;
+        case wire::kind::chain: {
+          auto chain = wire::read_chain(each);
+          if (!chain) {
+            return chain.error();
+          }
+          chained_ = chain->id;
+          chain_ = make_ref<call_chain>(std::move(chain->links));
+          break;
+        }
         case wire::kind::attach:
           if (const auto ok = on_attach(each); !ok) {
             return ok;
@@ -213,6 +222,10 @@ class inbound_session final : public link_observer, private executors::timer {
       return error(errc::protocol_error, "call with a route that was not declared");
     }
     const bool wants_answer = received.what == wire::kind::call;
+    ref<call_chain> within = std::exchange(chain_, {});
+    if (chained_ != head.id) {
+      within = {};  // Of a call that was not sent after all.
+    }
     auto& counter = wants_answer ? server_.counters_.calls : server_.counters_.casts;
     counter.store(counter.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
     if (wants_answer && !from_->admit()) {
@@ -255,7 +268,7 @@ class inbound_session final : public link_observer, private executors::timer {
       route.generation = generation;
     }
     batch_for(*route.found.at, whole, messages, batches)
-        .add({head.id, until, route.found.what, received.payload, wants_answer});
+        .add({head.id, until, route.found.what, received.payload, wants_answer}, std::move(within));
     return {};
   }
 
@@ -310,6 +323,8 @@ class inbound_session final : public link_observer, private executors::timer {
   session_id session_{};
   std::shared_ptr<session_table::clocks> clocks_;
   std::vector<resolved> routes_;
+  std::uint64_t chained_ = 0;  // The call that `chain_` is of, which comes next.
+  ref<call_chain> chain_;
 };
 
 data_server::data_server(executors::event_loop& loop,

@@ -58,9 +58,19 @@ class endpoint_builder {
   }
 
   /// One call at a time: the next starts when the one before has ended. Default is reentrant: while
-  /// a handler waits, others may run (eventlet, asyncio).
+  /// a handler waits, others may run (eventlet, asyncio). A call that comes back here from within
+  /// the one that runs, over whatever other endpoints and nodes, is answered at once with
+  /// `errc::deadlock` and the path that it came.
   endpoint_builder&& exclusive() && {
     exclusive_ = true;
+    return std::move(*this);
+  }
+
+  /// Exclusive, but such calls are let in: they run while the one that waits for them waits. Not
+  /// while a blocking handler runs. (Orleans: call chain reentrancy)
+  endpoint_builder&& exclusive_to_others() && {
+    exclusive_ = true;
+    lets_own_chain_in_ = true;
     return std::move(*this);
   }
 
@@ -86,6 +96,7 @@ class endpoint_builder {
     }
     built->object = create_();
     built->exclusive = exclusive_;
+    built->lets_own_chain_in = lets_own_chain_in_;
     built->queue_limit = queue_limit_;
     built->executor = executor_;
     return built;
@@ -130,6 +141,7 @@ class endpoint_builder {
   std::vector<std::string> names_;
   std::vector<maker> makers_;
   bool exclusive_ = false;
+  bool lets_own_chain_in_ = false;
   std::size_t queue_limit_ = 65'536;
   std::string executor_;
 };

@@ -16,12 +16,16 @@ namespace mailroom::rpc {
 class incoming {
  public:
   /// Borrows `from`: whoever keeps a call beyond the batch that it came in keeps the caller too.
-  incoming(activation& at, caller& from, const arrived_call& what) noexcept
+  incoming(activation& at,
+           caller& from,
+           const arrived_call& what,
+           ref<call_chain> within = {}) noexcept
       : at_(&at),
         from_(&from),
         until_(what.until),
         id_(what.id),
         what_(what.what),
+        within_(std::move(within)),
         open_(true),
         wants_answer_(what.wants_answer) {}
   incoming(incoming&& other) noexcept
@@ -30,6 +34,7 @@ class incoming {
         until_(other.until_),
         id_(other.id_),
         what_(other.what_),
+        within_(std::move(other.within_)),
         open_(std::exchange(other.open_, false)),
         wants_answer_(other.wants_answer_) {}
   incoming& operator=(incoming&&) = delete;
@@ -80,6 +85,8 @@ class incoming {
   const method& what() const noexcept { return *what_; }
   caller& from() const noexcept { return *from_; }
   std::uint64_t id() const noexcept { return id_; }
+  /// Null: nothing was told.
+  const ref<call_chain>& within() const noexcept { return within_; }
 
  private:
   static error ran_and_failed(const error& why) {
@@ -97,6 +104,7 @@ class incoming {
   deadline until_;
   std::uint64_t id_;
   const method* what_;
+  ref<call_chain> within_;
   bool open_;
   bool wants_answer_;
 };

@@ -58,6 +58,7 @@ struct endpoint_definition {
   std::vector<std::unique_ptr<const method>> methods;
   std::shared_ptr<void> object;  ///< Whose methods they are.
   bool exclusive = false;
+  bool lets_own_chain_in = false;  ///< Exclusive but to calls that the present one waits for.
   std::size_t queue_limit = 65'536;
   std::string executor;  ///< Policy that serves it; empty: the node's.
 

@@ -75,6 +75,9 @@ wire::batch& outbound_session::begin(const pending_call& call, std::uint64_t id)
   if (!call.until.is_none()) {
     head.deadline = call.until.at().time_since_epoch().count();
   }
+  if (call.within) {
+    wire::write_chain(batch, id, call.within->links());
+  }
   const auto kind = call.how == pending_call::kind::call ? wire::kind::call : wire::kind::cast;
   head.write(batch.begin(kind, wire::call_head::size));
   return batch;
@@ -111,7 +114,7 @@ bool outbound_session::finish(const pending_call& call) noexcept {
 
 void outbound_session::drop() noexcept {
   writer_.pending().drop();
-  // A route message may stand before it; it leaves with whatever comes next.
+  // Its route and its chain may stand before it; they leave with whatever comes next.
 }
 
 void outbound_session::on_open(link& on) noexcept {

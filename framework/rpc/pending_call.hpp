@@ -3,6 +3,7 @@
 #include <mailroom/framework/async/flow.hpp>
 #include <mailroom/framework/base/ref.hpp>
 #include <mailroom/framework/base/result.hpp>
+#include <mailroom/framework/rpc/call_chain.hpp>
 #include <mailroom/framework/wire/buffer.hpp>
 #include <mailroom/framework/wire/envelope.hpp>
 #include <mailroom/framework/wire/frame.hpp>
@@ -50,8 +51,8 @@ class pending_call final : public async::completion, public ref_counted<pending_
     failure = std::move(why);
     complete();
   }
-  void succeed(const wire::frame& within, std::span<const std::byte> body) noexcept {
-    frame = within;
+  void succeed(const wire::frame& holding, std::span<const std::byte> body) noexcept {
+    frame = holding;
     payload = body;
     complete();
   }
@@ -61,6 +62,7 @@ class pending_call final : public async::completion, public ref_counted<pending_
   const kind how;
   const bool wait_for_ready;
   std::string server;      ///< Only this one; empty: any.
+  ref<call_chain> within;  ///< Null: nothing to tell.
   wire::buffer arguments;  ///< Encoded, unless they went straight into a frame.
 
   // Set before `complete`, read after it.

@@ -24,6 +24,7 @@ void stop_signal::stop() noexcept {
   callbacks.how = async::style::plain;
   callbacks.until = of_.until;
   callbacks.name = of_.name;
+  callbacks.within = of_.within;
   const async::flow_scope scope(&callbacks);
   std::stop_source kept = source_;
   kept.request_stop();

@@ -152,6 +152,44 @@ result<route> read_route(const message& from) {
                std::move(method)};
 }
 
+void write_chain(batch& into, std::uint64_t id, std::span<const chain_link> links) {
+  store(into.begin(kind::chain, id_head::size), id);
+  msgpack::packer<buffer> out(into.bytes());
+  out.pack_array(static_cast<std::uint32_t>(links.size()));
+  for (const auto& each : links) {
+    out.pack_array(3);
+    out.pack(each.endpoint);
+    out.pack(each.number);
+    out.pack(each.name);
+  }
+  into.finish();
+}
+
+result<chain> read_chain(const message& from) {
+  chain what;
+  if (!id_head::read(from.head, what.id)) {
+    return malformed("chain with fixed fields too short");
+  }
+  cursor values(from.payload, nullptr);
+  const auto links = values.array();
+  if (!links || *links > max_chain) {
+    return malformed("chain that is no array, or names too many calls");
+  }
+  what.links.resize(*links);
+  for (auto& each : what.links) {
+    const auto parts = values.array();
+    if (!parts || *parts < 3 || !values.read(each.endpoint) || !values.read(each.number) ||
+        !values.read(each.name) || each.name.size() > 2 * max_text + 1 ||
+        !values.skip(*parts - 3)) {
+      return malformed("chain with a link that is none");
+    }
+  }
+  if (!values.at_end()) {
+    return malformed("chain with something after");
+  }
+  return what;
+}
+
 void write_attach(batch& into, const attach& what) {
   std::byte* head = into.begin(kind::attach, attach_head_size);
   std::copy(what.session.begin(), what.session.end(), head);

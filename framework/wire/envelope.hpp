@@ -13,6 +13,7 @@
 #include <span>
 #include <string>
 #include <utility>
+#include <vector>
 
 /// The envelope: how messages lie in a frame. PROTOCOL.md beside this file is normative; everything
 /// here follows it. Pure functions over bytes: any thread, no blocking, no state.
@@ -27,6 +28,9 @@ inline constexpr std::size_t max_text = 4096;
 
 /// Methods that one link may number; a reader refuses higher numbers.
 inline constexpr std::uint32_t max_routes = 65'536;
+
+/// Calls that one chain may name; a reader refuses more.
+inline constexpr std::size_t max_chain = 64;
 
 /// Which sockets a frame may travel on: control frames between control threads, data frames between
 /// loops.
@@ -44,6 +48,7 @@ enum class kind : std::uint8_t {
   attached = 7,
   credit = 8,  // Reserved: PROTOCOL.md says what it will mean.
   chunk = 9,   // Reserved.
+  chain = 10,
   hello = 32,
   welcome = 33,
   reject = 34,
@@ -256,6 +261,20 @@ struct route {
 };
 void write_route(batch& into, const route& declared);
 result<route> read_route(const message& from);
+
+/// One of the calls within which another is made.
+struct chain_link {
+  std::uint64_t endpoint = 0;  ///< No other's, on any node.
+  std::uint64_t number = 0;    ///< Of the call, among those of its endpoint.
+  std::string name;            ///< "topic.method", for people.
+};
+/// Within which calls the call `id` is made, that follows on the same link; the outermost first.
+struct chain {
+  std::uint64_t id = 0;
+  std::vector<chain_link> links;
+};
+void write_chain(batch& into, std::uint64_t id, std::span<const chain_link> links);
+result<chain> read_chain(const message& from);
 
 /// How a sender's clock stands to the receiver's: receiver = sender + offset, give or take `error`.
 struct clock_relation {

@@ -186,6 +186,17 @@ task<int> hermit::nap(context& ctx, int milliseconds) {
   co_return most_;
 }
 
+task<said> hermit::ask(context& ctx, std::vector<std::string> path) {
+  if (path.empty()) {
+    co_return said{"asked", thread_name()};
+  }
+  const auto next = ctx.client({.topic = path.front()});
+  path.erase(path.begin());
+  const auto got = co_await next.async_call<said>("ask", path);
+  said answer{got ? got->text : got.error().to_string(), thread_name()};
+  co_return answer;
+}
+
 said hermit::burn(context&, int milliseconds) {
   counts_->count("burning");
   const auto spent = [] {
@@ -235,6 +246,7 @@ void serve_probes(node& at, const std::shared_ptr<board>& counts) {
     at.serve({.topic = topic},
              endpoint<hermit>(counts)
                  .method("nap", &hermit::nap)
+                 .method("ask", &hermit::ask)
                  .method("burn", &hermit::burn)
                  .method("thread", &hermit::thread)
                  .exclusive()

@@ -117,6 +117,8 @@ class hermit {
   /// Sleeps, and tells how many did so at once at most.
   task<int> nap(context& ctx, int milliseconds);
   std::string thread(context&) { return thread_name(); }
+  /// Asks the first of `path` to ask the others; the last answers. Tells what came of it.
+  task<said> ask(context& ctx, std::vector<std::string> path);
   /// Uses a processor for so much of its time.
   said burn(context&, int milliseconds);
 

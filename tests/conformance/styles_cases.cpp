@@ -118,4 +118,17 @@ void runs_one_call_at_a_time_when_exclusive(const combination& of) {
   at.check_threads({at.alone().call<std::string>("thread").value()});
 }
 
+void tells_a_call_that_would_wait_for_itself(const combination& of) {
+  stage at(of);
+  using topics = std::vector<std::string>;
+  const auto apart = at.alone().call<said>("ask", topics{"left", "right"});
+  BOOST_REQUIRE_MESSAGE(apart, why(apart));
+  BOOST_TEST(apart->text == "asked");
+  at.check_thread(*apart);
+  const auto back = at.alone().call<said>("ask", topics{"left", "right", "left"});
+  BOOST_REQUIRE_MESSAGE(back, why(back));
+  BOOST_TEST(back->text == "deadlock: it would wait for itself: left.ask → right.ask → left.ask");
+  at.check_thread(*back);
+}
+
 }  // namespace mailroom::tests

@@ -141,6 +141,15 @@ result<json> data_to_json(const wire::message& from) {
                 {"version", what.version},
                 {"method", what.method}};
       });
+    case kind::chain:
+      return shown(wire::read_chain(from), [](const wire::chain& what) -> json {
+        json links = json::array();
+        for (const auto& each : what.links) {
+          links.push_back(
+              {{"endpoint", each.endpoint}, {"number", each.number}, {"name", each.name}});
+        }
+        return {{"kind", "chain"}, {"id", what.id}, {"links", std::move(links)}};
+      });
     case kind::attach:
       return shown(wire::read_attach(from), [](const wire::attach& what) -> json {
         return {{"kind", "attach"},
@@ -295,6 +304,16 @@ void write_reserved(wire::batch& into, const json& what) {
   into.finish();
 }
 
+void write_chain(wire::batch& into, const json& what) {
+  std::vector<wire::chain_link> links;
+  for (const auto& each : what["links"]) {
+    links.push_back({each["endpoint"].get<std::uint64_t>(),
+                     each["number"].get<std::uint64_t>(),
+                     each["name"].get<std::string>()});
+  }
+  wire::write_chain(into, what["id"], links);
+}
+
 void write_data(wire::batch& into, const json& what) {
   const std::string name = what["kind"];
   if (name == "call" || name == "cast") {
@@ -303,6 +322,8 @@ void write_data(wire::batch& into, const json& what) {
     wire::store<std::uint64_t>(into.begin(kind::reply, wire::id_head::size), what["id"]);
     into.bytes().append(wire::value_from_json(what["value"].dump()).value().bytes());
     into.finish();
+  } else if (name == "chain") {
+    write_chain(into, what);
   } else if (name == "failure") {
     const error why(static_cast<errc>(what["code"].get<std::uint16_t>()),
                     static_cast<execution>(what["execution"].get<std::uint8_t>()),

@@ -258,6 +258,24 @@ def route(fields, payload):
     return {**fields, **dict(zip(names, fixed_array(payload, [short_text] * 5)))}
 
 
+def chain(fields, payload):
+    cursor = Cursor(payload)
+    links = cursor.array_head()
+    need(links <= 64, "too many links")
+    cursor.run(links)
+    read = []
+    for _ in range(links):
+        parts = cursor.array_head()
+        need(parts >= 3, "too few elements")
+        cursor.run(parts)
+        values = [cursor.value() for _ in range(parts)]
+        name = text(values[2])
+        need(len(name.encode()) <= 2 * MAX_TEXT + 1, "name over the limit")
+        read.append({"endpoint": U64(values[0]), "number": U64(values[1]), "name": name})
+    cursor.end()
+    return {**fields, "links": read}
+
+
 def attach(fields, _):
     need(fields["error"] >= 0, "negative error")
     return {**fields, "session": fields["session"].hex()}
@@ -298,6 +316,7 @@ DATA = {
     # Reserved, so a node skips them; read here because the layout is decided.
     8: ("credit", named("I4xQ", "messages", "bytes"), bare),
     9: ("chunk", named("QQQ", "id", "offset", "total"), lambda f, p: {**f, "data": p.hex()}),
+    10: ("chain", named("Q", "id"), chain),
     42: ("bye", NOTHING, bare),
 }
 CONTROL = {
