@@ -12,6 +12,9 @@ std::int64_t nanoseconds(time_point at) noexcept {
   return at.time_since_epoch().count();
 }
 
+// Bytes of a question's arguments; the rest of its payload is the verb.
+constexpr std::size_t max_asked = wire::max_control_payload - 2 * wire::max_text;
+
 // A node that listens on all interfaces cannot know by which of them it is reached; we do.
 std::string with_host_of(const std::string& control, std::string data) {
   constexpr std::string_view tcp = "tcp://";
@@ -312,6 +315,10 @@ void control_client::ping(round_trip tell) {
 }
 
 void control_client::admin(std::string verb, std::span<const std::byte> arguments, answer tell) {
+  if (verb.size() > wire::max_text || arguments.size() > max_asked) {
+    tell(error(errc::too_large, "a question that no node would read"));
+    return;
+  }
   if (phase_ != phase::up && phase_ != phase::attaching) {
     tell(error(errc::unreachable, options_.address + " is not connected"));
     return;

@@ -40,7 +40,7 @@ class control_client final : public link_observer {
   void close() noexcept;
 
   /// Asks the peer something; the answer comes on the control thread. `unreachable` if there is no
-  /// session now.
+  /// session now, `too_large` for what the peer would not read.
   using answer = std::function<void(result<bytes>)>;
   void admin(std::string verb, std::span<const std::byte> arguments, answer tell);
 

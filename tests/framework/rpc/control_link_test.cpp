@@ -135,6 +135,28 @@ BOOST_AUTO_TEST_CASE(does_not_wait_for_ever_for_a_peer_whose_loop_is_stuck) {
   BOOST_TEST(got.get().value() == 7);
 }
 
+// The peer took it for garbage and ended the session, with all calls that were out.
+BOOST_AUTO_TEST_CASE(does_not_ask_what_no_peer_would_read) {
+  calling s;
+  s.welcome({});
+  const auto asked = [&](std::size_t verb, std::size_t arguments) {
+    errc told = errc::ok;
+    const std::vector<std::byte> bytes(arguments, std::byte{0xc0});
+    s.front.on_loop([&] {
+      s.client->admin(std::string(verb, 'v'), bytes, [&](result<mailroom::bytes> answer) {
+        told = answer ? errc::ok : answer.error().code();
+      });
+      told = told == errc::ok ? errc::busy : told;  // On its way.
+    });
+    return told;
+  };
+  BOOST_TEST((asked(wire::max_text + 1, 1) == errc::too_large));
+  BOOST_TEST((asked(1, wire::max_control_payload) == errc::too_large));
+  const auto sent = s.control().link.sent.size();
+  BOOST_TEST((asked(wire::max_text, 1) == errc::busy));
+  BOOST_TEST(s.control().link.sent.size() == sent + 1);
+}
+
 BOOST_AUTO_TEST_CASE(heeds_the_limits_that_the_peer_tells) {
   calling s;
   wire::welcome what;
