@@ -15,6 +15,8 @@ std::int64_t nanoseconds(time_point at) noexcept {
 }
 
 constexpr int missed_until_dead = 3;
+// Bytes of answers: a few of the largest.
+constexpr std::size_t most_unread = std::size_t{64} << 20U;
 
 }  // namespace
 
@@ -45,6 +47,16 @@ class control_server::session final : public link_observer {
                         "link_closed",
                         {{"peer", peer}, {"plane", "control"}, {"reason", good.error().message()}});
       end(greeted_ ? false : true);
+      return;
+    }
+    if (writer_.backlog() > most_unread) {
+      log::warn_limited(link_->peer_host(),
+                        "peer_cut_off",
+                        {{"peer", link_->peer_address()},
+                         {"plane", "control"},
+                         {"node", node_},
+                         {"unread_bytes", writer_.backlog()}});
+      end(false);
       return;
     }
     if (finished_) {
@@ -90,6 +102,7 @@ class control_server::session final : public link_observer {
   const session_id& id() const noexcept { return id_; }
   const std::string& node() const noexcept { return node_; }
   std::string_view peer_address() const noexcept { return link_->peer_address(); }
+  std::string_view peer_host() const noexcept { return link_->peer_host(); }
 
  private:
   result<void> read(const wire::frame& received) {
@@ -337,7 +350,8 @@ void control_server::look_for_dead() {
       gone(*each);
       continue;
     }
-    log::warn(
+    log::warn_limited(
+        each->peer_host(),
         "peer_lost",
         {{"node", each->node()}, {"peer", each->peer_address()}, {"silent", now - each->heard()}});
     each->end(false);
