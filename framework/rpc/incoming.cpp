@@ -46,8 +46,8 @@ wire::batch& incoming::open_answer() {
 }
 
 void incoming::finish_answer(wire::batch& batch) noexcept {
-  if (batch.message_size() > from_->bounds().max_body) {
-    const std::size_t size = batch.message_size();
+  const std::size_t size = batch.message_size() - wire::message_head_size - wire::id_head::size;
+  if (size > from_->bounds().max_body) {
     batch.drop();
     open_ = true;
     fail(error(errc::too_large,

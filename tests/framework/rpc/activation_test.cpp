@@ -140,12 +140,13 @@ BOOST_AUTO_TEST_CASE(fails_a_call_whose_result_cannot_be_packed_and_no_other) {
 BOOST_AUTO_TEST_CASE(fails_a_call_whose_result_is_too_large_and_no_other) {
   const auto with = std::make_shared<script>();
   stage on(scripted::described(with), {.max_body = 1000});
-  const auto before = on.call("repeat", 100);
-  const auto bad = on.call("repeat", 2000);
+  const auto before = on.call("repeat", 997);  // And three bytes that tell how long it is.
+  const auto bad = on.call("repeat", 998);
   const auto after = on.call("repeat", 100);
   on.run();
-  BOOST_TEST(on.of(before).as<std::string>().size() == 100U);
+  BOOST_TEST(on.of(before).as<std::string>().size() == 997U);
   BOOST_TEST(failed_with(on.of(bad), errc::too_large));
+  BOOST_TEST(message_of(on.of(bad)).find("1001 bytes") != std::string::npos);
   BOOST_TEST(on.of(bad).count == 1);
   BOOST_TEST((execution_of(on.of(bad)) == execution::ran_and_failed));
   BOOST_TEST(on.of(after).as<std::string>().size() == 100U);
