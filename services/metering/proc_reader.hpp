@@ -47,9 +47,10 @@ result<proc_snapshot> read_proc(const std::filesystem::path& root, std::int64_t 
 /// The meters that a snapshot tells; lines that cannot be read are passed over. Pure.
 ///
 /// Of the host: cpu.busy and cpu.idle (cumulative ns, all cores together), memory.used and
-/// memory.available (B), load.1m, load.5m, load.15m. Of each whole disk (no partition, loop or RAM
-/// disk): disk.read.bytes, disk.write.bytes. Of each network interface: network.incoming.bytes,
-/// network.outgoing.bytes.
+/// memory.available (gauge B), load.1m, load.5m, load.15m (gauge process). Of each whole disk (no
+/// partition, loop or RAM disk), as host:vda: disk.read.bytes, disk.write.bytes (cumulative B). Of
+/// each network interface, as host:lo: network.incoming.bytes, network.outgoing.bytes (cumulative
+/// B). `counters` adds cpu.util (gauge %, of all cores).
 std::vector<sample> parse_proc(const proc_snapshot& from);
 
 }  // namespace mailroom::metering
