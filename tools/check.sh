@@ -5,13 +5,20 @@ set -euo pipefail
 cd "$(dirname "$(realpath "$0")")/.."
 
 if [[ ${1-} == -h || ${1-} == --help ]]; then
-  echo "usage: tools/check.sh [STEP...], of: format layers debug release asan tsan clang tidy; example: tools/check.sh asan"
+  echo "usage: tools/check.sh [STEP...], of: format layers debug release asan tsan clang tidy"
+  echo "Example: tools/check.sh asan"
   exit 0
 fi
 steps=("$@")
 if ((${#steps[@]} == 0)); then
   steps=(format layers debug asan tsan clang tidy)
 fi
+for step in "${steps[@]}"; do
+  case "$step" in
+    format | layers | debug | release | asan | tsan | clang | tidy) ;;
+    *) echo "tools/check.sh: no step '$step' (see --help)" >&2; exit 2 ;;
+  esac
+done
 
 say() { printf '\n== %s\n' "$*"; }
 
@@ -30,7 +37,6 @@ for step in "${steps[@]}"; do
     debug) build_and_test debug all_verify_interface_header_sets ;;
     release | asan | tsan | clang) build_and_test "$step" ;;
     tidy) tools/tidy --changed ;;
-    *) echo "tools/check.sh: no step '$step'" >&2; exit 2 ;;
   esac
 done
 say "all is well"
