@@ -14,13 +14,12 @@
 #include <functional>
 #include <future>
 #include <memory>
-#include <numeric>
 #include <stdexcept>
 #include <string>
 #include <thread>
 #include <vector>
 
-// Handlers that block, and functions that are offloaded, on every executor.
+// Handlers that block, on every executor.
 
 namespace mailroom::tests {
 namespace {
@@ -112,59 +111,6 @@ class clerk {
     co_return 1;
   }
 
-  task<std::vector<std::string>> offloads(context& ctx) {
-    std::vector<std::string> said{this_thread_name()};
-    auto first = ctx.offload([] { return this_thread_name(); });
-    said.push_back(co_await ctx.offload([] { return this_thread_name(); }));
-    said.push_back(co_await first);
-    try {
-      co_await ctx.offload([] { throw std::out_of_range("offloaded"); });
-    } catch (const std::out_of_range& thrown) {
-      said.emplace_back(thrown.what());
-    }
-    said.push_back(this_thread_name());
-    co_return said;
-  }
-  std::vector<std::string> offloads_on_fiber(context& ctx) {
-    std::vector<std::string> said{this_thread_name()};
-    auto first = ctx.offload([] { return this_thread_name(); });
-    said.push_back(mailroom::wait(ctx.offload([] { return this_thread_name(); })));
-    said.push_back(mailroom::wait(first));
-    try {
-      mailroom::wait(ctx.offload([] { throw std::out_of_range("offloaded"); }));
-    } catch (const std::out_of_range& thrown) {
-      said.emplace_back(thrown.what());
-    }
-    said.push_back(this_thread_name());
-    return said;
-  }
-  std::vector<std::string> offloads_while_blocking(context& ctx) {
-    return {this_thread_name(), mailroom::wait(ctx.offload([] { return this_thread_name(); }))};
-  }
-  // What is computed elsewhere comes back by value, a hundred at once.
-  task<long> sums(context& ctx) {
-    std::vector<long> numbers(1000);
-    std::iota(numbers.begin(), numbers.end(), 1);
-    const auto sum = [numbers] { return std::accumulate(numbers.begin(), numbers.end(), 0L); };
-    std::vector<decltype(ctx.offload(sum))> out;
-    for (int i = 0; i < 100; ++i) {
-      out.push_back(ctx.offload(sum));
-    }
-    const auto all = co_await gather(std::move(out));
-    co_return std::accumulate(all.begin(), all.end(), 0L);
-  }
-  // Goes on without what takes too long.
-  task<int> offloads_and_leaves(context& ctx) {
-    const auto until_let_go = [at = at_] {
-      at->blocked.add();
-      at->gone.wait();
-      at->continued.add();
-      return 1;
-    };
-    const auto came = co_await wait_for(ctx.offload(until_let_go), 5ms);
-    co_return came ? 0 : 2;
-  }
-
   static endpoint_builder<clerk> described(std::shared_ptr<desk> at) {
     return endpoint<clerk>(std::move(at))
         .method("blocks", &clerk::blocks, blocking)
@@ -178,12 +124,7 @@ class clerk {
         .method("waits", &clerk::waits, blocking)
         .method("watches", &clerk::watches, blocking)
         .method("sleeps_long", &clerk::sleeps_long, blocking)
-        .method("sleeps_long_too", &clerk::sleeps_long_too)
-        .method("offloads", &clerk::offloads)
-        .method("offloads_on_fiber", &clerk::offloads_on_fiber, suspending)
-        .method("offloads_while_blocking", &clerk::offloads_while_blocking, blocking)
-        .method("sums", &clerk::sums)
-        .method("offloads_and_leaves", &clerk::offloads_and_leaves);
+        .method("sleeps_long_too", &clerk::sleeps_long_too);
   }
 
  private:
@@ -407,53 +348,6 @@ BOOST_AUTO_TEST_CASE(is_declared_of_functions_that_are_no_coroutines) {
   BOOST_CHECK_THROW(
       endpoint<clerk>(std::shared_ptr<desk>()).method("x", &clerk::plain, blocking | suspending),
       std::invalid_argument);
-}
-
-BOOST_AUTO_TEST_SUITE_END()
-
-BOOST_AUTO_TEST_SUITE(rpc_offload)
-
-BOOST_AUTO_TEST_CASE(runs_on_the_pool_and_comes_back_to_the_endpoint) {
-  on_every_executor([](std::string_view policy) {
-    office here(policy, 2);
-    for (const auto* method : {"offloads", "offloads_on_fiber"}) {
-      const auto said = here.clerk_client().call<std::vector<std::string>>(method).value();
-      BOOST_TEST_REQUIRE(said.size() == 5U);
-      BOOST_TEST(!is_blocking_thread(said[0]), said[0]);
-      BOOST_TEST(is_blocking_thread(said[1]), said[1]);
-      BOOST_TEST(is_blocking_thread(said[2]), said[2]);
-      BOOST_TEST(said[3] == "offloaded");
-      BOOST_TEST(!is_blocking_thread(said[4]), said[4]);
-    }
-  });
-}
-
-BOOST_AUTO_TEST_CASE(takes_no_second_thread_from_a_blocking_handler) {
-  on_every_executor([](std::string_view policy) {
-    office here(policy, 1);
-    const auto said =
-        here.clerk_client().call<std::vector<std::string>>("offloads_while_blocking").value();
-    BOOST_TEST_REQUIRE(said.size() == 2U);
-    BOOST_TEST(said[0] == said[1]);
-  });
-}
-
-BOOST_AUTO_TEST_CASE(computes_many_at_once) {
-  on_every_executor([](std::string_view policy) {
-    office here(policy, 3);
-    BOOST_TEST(here.clerk_client().call<long>("sums").value() == 100 * 500'500L);
-  });
-}
-
-BOOST_AUTO_TEST_CASE(lets_its_endpoint_serve_meanwhile_and_outlives_who_left_it) {
-  on_every_executor([](std::string_view policy) {
-    office here(policy, 2);
-    BOOST_TEST(here.clerk_client().call<int>("offloads_and_leaves").value() == 2);
-    BOOST_TEST(here.at->blocked.reaches(1));
-    BOOST_TEST(here.clerk_client().call<int>("plain", 1).value() == 1);
-    here.let_go();
-    BOOST_TEST(here.at->continued.reaches(1));
-  });
 }
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -55,6 +55,14 @@ struct answer {
   }
 };
 
+inline bool failed_with(const answer& got, errc code) {
+  return got.failure && got.failure->code() == code;
+}
+
+inline enum execution execution_of(const answer& got) {
+  return got.failure.value().execution();
+}
+
 /// One activation whose turns the test gives by hand, with a clock that it moves, called by a
 /// caller whose answers are kept.
 class stage {
