@@ -55,8 +55,8 @@ struct node_options {
 class node_outcome : public result<void> {
  public:
   using result<void>::result;
-  node_outcome(result<void> what)
-      : result<void>(std::move(what)) {}  // NOLINT(google-explicit-constructor)
+  // NOLINTNEXTLINE(google-explicit-constructor)
+  node_outcome(result<void> what) : result<void>(std::move(what)) {}
 };
 
 /// One process's place in the network: executors, I/O loop, transports, the endpoints that it
@@ -74,6 +74,7 @@ class node {
   /// not exist), `too_large` (more topics than peers can be told of: 65 536, or 14 MiB of names);
   /// an endpoint whose constructor throws is `handler_failed`.
   template <class Object>
+  // NOLINTNEXTLINE(performance-unnecessary-value-param): it is moved on.
   node_outcome serve(target at, endpoint_builder<Object>&& what) {
     auto kept = std::make_shared<endpoint_builder<Object>>(std::move(what));
     return add(std::move(at),
