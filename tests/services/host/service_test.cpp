@@ -21,9 +21,10 @@ struct outcome {
 };
 
 // Runs the service with these words until it ends by itself.
-outcome run(std::vector<std::string> words) {
-  words.insert(words.begin(), MAILROOM_SERVICE);
-  process service(words);
+outcome run(const std::vector<std::string>& words) {
+  std::vector<std::string> command{MAILROOM_SERVICE};
+  command.insert(command.end(), words.begin(), words.end());
+  process service(command);
   outcome seen;
   while (const auto line = service.read_line()) {
     seen.out += *line + "\n";
