@@ -7,8 +7,10 @@
 
 #include <signal.h>
 
+#include <cerrno>
 #include <csignal>
 #include <cstdio>
+#include <cstring>
 #include <string>
 #include <utility>
 #include <vector>
@@ -180,6 +182,19 @@ int usage_error(std::string_view program, const std::string& what) {
   return wrong_usage;
 }
 
+/// A full disk or a closed pipe: nobody has seen what was written.
+int unless_unseen(std::string_view program, int code) {
+  if (std::fflush(stdout) == 0) {
+    return code;
+  }
+  std::fprintf(stderr,
+               "%.*s: stdout cannot be written: %s\n",
+               static_cast<int>(program.size()),
+               program.data(),
+               std::strerror(errno));
+  return failed;
+}
+
 struct command_line {
   config_sources sources;
   bool help = false;
@@ -249,7 +264,7 @@ int run_service(int argc,
   if (line->help) {
     std::printf(
         "%.*s: %.*s\n\nUsage: %.*s [--config FILE] [--print-config] [--FLAG VALUE]...\n"
-        "Example: %.*s --listen tcp://127.0.0.1:7001 --executor work-stealing\n\n%s",
+        "Example: %.*s %.*s\n\n%s",
         static_cast<int>(program.size()),
         program.data(),
         static_cast<int>(options.description.size()),
@@ -258,8 +273,10 @@ int run_service(int argc,
         program.data(),
         static_cast<int>(program.size()),
         program.data(),
+        static_cast<int>(options.example.size()),
+        options.example.data(),
         schema.usage().c_str());
-    return ok;
+    return unless_unseen(program, ok);
   }
   const auto settings = config::load(std::move(schema), line->sources);
   if (!settings) {
@@ -267,7 +284,7 @@ int run_service(int argc,
   }
   if (line->print_config) {
     std::fputs(settings->print().c_str(), stdout);
-    return ok;
+    return unless_unseen(program, ok);
   }
   log::set_level(log::level_from(settings->text("log.level")).value_or(log::level::info));
 
@@ -299,7 +316,10 @@ int run_service(int argc,
       return started.error() == errc::invalid_value ? wrong_usage : failed;
     }
     std::printf("ready %s\n", serving.address().c_str());
-    std::fflush(stdout);
+    if (const int told = unless_unseen(program, ok); told != ok) {
+      serving.stop();  // Nobody will find it.
+      return told;
+    }
     if (options.started) {
       options.started(serving);
     }

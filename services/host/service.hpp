@@ -12,6 +12,7 @@ namespace mailroom {
 /// What a program adds to `run_service`.
 struct service_options {
   std::string_view description = {};  ///< One line for `--help`.
+  std::string_view example = "--listen tcp://127.0.0.1:7001 --executor work-stealing";  ///< Flags.
   std::vector<option> settings = {};  ///< Settings of its own, beside the node's.
   std::function<void(const config& settings)> configured =
       {};  ///< Sees the settings before the node is made.

@@ -26,6 +26,7 @@ int main(int argc, char** argv) {
             .value();
       },
       {.description = "Keeps samples of meters in SQLite and answers with their statistics.",
+       .example = "--listen tcp://127.0.0.1:7001 --database metering.db",
        .settings = {{.key = "database",
                      .type = mailroom::option_type::text,
                      .fallback = "metering.db",

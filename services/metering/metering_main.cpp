@@ -42,6 +42,15 @@ result<std::vector<statistic>> ask(const question& what) {
       .call<std::vector<statistic>>("statistics", what.which);
 }
 
+/// A full disk or a closed pipe: nobody has seen the answer.
+int unless_unseen(int code) {
+  if (!std::cout.flush()) {
+    std::cerr << "mailroom-metering: the answer could not be written to stdout\n";
+    return 1;
+  }
+  return code;
+}
+
 int show(const question& what) {
   const auto rows = ask(what);
   if (!rows) {
@@ -50,7 +59,7 @@ int show(const question& what) {
   }
   std::cout << (what.json ? mailroom::metering::statistics_json(*rows)
                           : mailroom::metering::statistics_table(*rows));
-  return 0;
+  return unless_unseen(0);
 }
 
 }  // namespace
@@ -58,10 +67,13 @@ int show(const question& what) {
 int main(int argc, char** argv) {
   CLI::App app("Asks a metering collector.");
   app.require_subcommand(1);
+  const std::string example =
+      "Example: mailroom-metering statistics --connect tcp://127.0.0.1:7001";
+  app.footer(example);
   question what;
   auto* statistics = app.add_subcommand(
       "statistics", "Count, min, avg, max and rate of each meter of each resource.");
-  statistics->footer("Example: mailroom-metering statistics --connect tcp://127.0.0.1:7001");
+  statistics->footer(example);
   statistics->add_option("--connect", what.connect, "The collector's address")->required();
   statistics->add_option("--meter", what.which.meter, "Of this meter only");
   statistics->add_option("--resource", what.which.resource, "Of this resource only");
@@ -71,7 +83,11 @@ int main(int argc, char** argv) {
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& wrong) {
-    return app.exit(wrong) == 0 ? 0 : 2;
+    if (wrong.get_exit_code() == 0) {
+      return unless_unseen(app.exit(wrong));  // --help
+    }
+    std::cerr << "mailroom-metering: " << wrong.what() << " (see --help)\n";
+    return 2;
   }
   return show(what);
 }

@@ -64,6 +64,7 @@ int main(int argc, char** argv) {
       argv,
       [](mailroom::node& /*serves nothing*/) {},
       {.description = "Reads this host's meters from /proc and sends them to the collector.",
+       .example = "--connect tcp://127.0.0.1:7001 --interval 1s",
        .settings = {{.key = "interval",
                      .type = option_type::time,
                      .fallback = "1s",

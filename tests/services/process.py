@@ -77,6 +77,13 @@ class Process:
         return code
 
 
+def run_into(out, name, *arguments):
+    """Runs a binary to its end with `out` as its stdout: (exit code, stderr)."""
+    done = subprocess.run([binary(name), *map(str, arguments)], stdin=subprocess.DEVNULL, stdout=out,
+                          stderr=subprocess.PIPE, text=True, timeout=PATIENCE, env=clean_environment(), check=False)
+    return done.returncode, done.stderr
+
+
 def run(name, *arguments, **options):
     """Runs a binary to its end: (exit code, stdout, stderr)."""
     done = subprocess.run([binary(name), *map(str, arguments)], stdin=subprocess.DEVNULL, capture_output=True,

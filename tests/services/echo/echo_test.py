@@ -44,6 +44,14 @@ class Echo(unittest.TestCase):
         self.assertEqual((code, out), (2, ""))
         self.assertIn("listen", err)
 
+    def test_fails_when_nobody_can_read_what_it_says(self):
+        for arguments in ((), ("--help",), ("--print-config",)):
+            with self.subTest(arguments), open("/dev/full", "w", encoding="utf-8") as full:
+                code, err = process.run_into(full, "mailroom-echo", "--log-level", "off", *arguments)
+                self.assertEqual(code, 1)
+                self.assertEqual(len(err.splitlines()), 1, err)
+                self.assertIn("stdout", err)
+
     def test_is_what_the_readme_shows(self):
         with open(os.path.join(ROOT, "README.md"), encoding="utf-8") as file:
             shown = re.findall(r"^```cpp\n(.*?)^```$", file.read(), re.MULTILINE | re.DOTALL)

@@ -3,19 +3,12 @@
 import json
 import os
 import resource
-import shutil
 import signal
 import subprocess
-import sys
-import tempfile
-import time
-import unittest
 
-HERE = os.path.dirname(os.path.abspath(__file__))
-ROOT = os.path.dirname(os.path.dirname(os.path.dirname(HERE)))
-sys.path.insert(0, os.path.dirname(HERE))
-
-import process  # noqa: E402
+import deployment
+import process
+from deployment import HERE, ROOT, until
 
 SNAPSHOTS = os.path.join(HERE, "snapshots")
 STATISTICS = os.path.join(ROOT, "services", "metering", "statistics.sql")
@@ -23,37 +16,12 @@ EXECUTORS = ("cooperative", "work-stealing", "loop-bound")
 COLUMNS = ("meter", "resource", "kind", "unit", "count", "min", "avg", "max", "rate")
 
 
-def until(condition, what):
-    """Asks again and again, since what is asked cannot tell by itself."""
-    patience = time.monotonic() + process.PATIENCE
-    while not condition():
-        if time.monotonic() > patience:
-            raise AssertionError(f"never: {what}")
-        time.sleep(0.05)
+def moments_in(folder):
+    """The snapshots in it."""
+    return sorted(name for name in os.listdir(folder) if name.isdigit())
 
 
-class Metering(unittest.TestCase):
-    def setUp(self):
-        self.folder = tempfile.mkdtemp(prefix="metering.")
-        self.addCleanup(shutil.rmtree, self.folder)
-        self.database = os.path.join(self.folder, "metering.db")
-
-    def collector(self, *arguments, listen="tcp://127.0.0.1:0", **options):
-        return process.Process("mailroom-collector", "--listen", listen, "--database", self.database, *arguments,
-                               **options)
-
-    def poller(self, address, *arguments):
-        return process.Process("mailroom-poller", "--connect", address, *arguments)
-
-    def statistics(self, address, *arguments):
-        code, out, err = process.run("mailroom-metering", "statistics", "--connect", address, "--json", "--timeout",
-                                     "20s", *arguments)
-        self.assertEqual((code, err), (0, ""))
-        return out
-
-    def stored(self, address, meter):
-        return sum(row["count"] for row in json.loads(self.statistics(address, "--meter", meter)))
-
+class Metering(deployment.Deployment):
     def sqlite3(self, sql):
         return subprocess.run(["sqlite3", "-batch", self.database], input=sql, capture_output=True, text=True,
                               check=True).stdout
@@ -81,7 +49,7 @@ class Metering(unittest.TestCase):
         lines = ["|".join(row[name] or "" for name in COLUMNS) for row in rows]
         self.assertEqual(lines, told.splitlines())
         counts = {row["meter"]: int(row["count"]) for row in rows}
-        self.assertEqual(counts["cpu.busy"], len(os.listdir(SNAPSHOTS)))
+        self.assertEqual(counts["cpu.busy"], len(moments_in(SNAPSHOTS)))
         for meter in ("cpu.util", "memory.used", "load.1m", "disk.write.bytes", "network.incoming.bytes"):
             self.assertIn(meter, counts)
 
@@ -94,6 +62,9 @@ class Metering(unittest.TestCase):
                     self.assertEqual(poller.wait(), 0, poller.errors)
                 answers.append(self.statistics(address))
             self.assertEqual(answers[0], answers[1])
+            with open("/dev/full", "w", encoding="utf-8") as full:
+                code, err = process.run_into(full, "mailroom-metering", "statistics", "--connect", address)
+            self.assertEqual((code, len(err.splitlines())), (1, 1), err)
 
     def test_shows_a_row_for_each_batch(self):
         with self.collector() as collector:
@@ -101,21 +72,8 @@ class Metering(unittest.TestCase):
             with self.poller(address, "--proc-root", SNAPSHOTS) as poller:
                 self.assertEqual(poller.wait(), 0, poller.errors)
             self.assertIn("cpu", collector.line())
-            for _ in os.listdir(SNAPSHOTS):
+            for _ in moments_in(SNAPSHOTS):
                 collector.line(lambda line: "GB" in line)
-
-    def test_sees_a_busy_core(self):
-        with self.collector("--quiet") as collector:
-            address = collector.ready()
-            with self.poller(address, "--interval", "100ms") as poller:
-                spinning = time.process_time() + 2  # Seconds of work, however long they take.
-                while time.process_time() < spinning:
-                    pass
-                until(lambda: self.stored(address, "cpu.util") > 1, "two readings")
-                rows = {row["meter"]: row for row in json.loads(self.statistics(address))}
-                self.assertGreater(rows["cpu.busy"]["max"] - rows["cpu.busy"]["min"], 1.5e9)
-                self.assertGreater(rows["cpu.util"]["max"], 0)
-                self.assertEqual(poller.end(), 0, poller.errors)
 
     def test_goes_on_when_the_collector_was_killed(self):
         with self.collector("--quiet") as collector:
@@ -150,7 +108,7 @@ class Metering(unittest.TestCase):
         recorded = os.path.join(self.folder, "recorded")
         with process.Process("mailroom-poller", "--record", recorded, "--interval", "100ms", "--seconds", "1") as poller:
             self.assertEqual(poller.wait(), 0, poller.errors)
-        moments = sorted(os.listdir(recorded))
+        moments = moments_in(recorded)
         self.assertGreater(len(moments), 1)
         for path in ("stat", "meminfo", "loadavg", "net/dev"):
             self.assertTrue(os.path.exists(os.path.join(recorded, moments[0], path)), path)
@@ -192,11 +150,21 @@ class Metering(unittest.TestCase):
             self.assertEqual(code, 1)
             self.assertIn(self.folder, err)
 
+    def test_explains_itself_with_an_example(self):
+        for name, *words, flag in (("mailroom-collector", "--database"), ("mailroom-poller", "--connect"),
+                                   ("mailroom-metering", "--connect"),
+                                   ("mailroom-metering", "statistics", "--connect")):
+            code, out, err = process.run(name, *words, "--help")
+            self.assertEqual((code, err), (0, ""), name)
+            example = next(line for line in out.splitlines() if line.startswith("Example: " + name))
+            self.assertIn(flag, example)
+
     def test_refuses_wrong_usage_of_statistics(self):
         for arguments in ((), ("statistics",), ("statistics", "--connect", "tcp://127.0.0.1:1", "--josn"),
                           ("statistics", "--connect", "nonsense")):
-            code, out, _ = process.run("mailroom-metering", *arguments)
+            code, out, err = process.run("mailroom-metering", *arguments)
             self.assertEqual((code, out), (2, ""), arguments)
+            self.assertEqual(len(err.splitlines()), 1, err)
         code, _, err = process.run("mailroom-metering", "statistics", "--connect", "tcp://127.0.0.1:1")
         self.assertEqual(code, 1)
         self.assertEqual(len(err.splitlines()), 1, err)
