@@ -58,6 +58,7 @@ said artisan::plain(context&) {
 }
 
 task<int> artisan::crowd(context& ctx) {
+  counts_->ran("crowded");
   most_ = std::max(most_, ++now_);
   co_await ctx.sleep(100ms);
   --now_;
@@ -65,6 +66,7 @@ task<int> artisan::crowd(context& ctx) {
 }
 
 int artisan::call_together(context& ctx) {
+  counts_->ran("called");
   const auto to = to_myself(ctx);
   auto first = to.async_call<int>("crowd");
   auto second = to.async_call<int>("crowd");
@@ -156,11 +158,22 @@ said artisan::limit_on_fiber(context& ctx) {
   return {came ? "came" : std::string(to_string(came.error().code())), thread_name()};
 }
 
+said artisan::rethrow_while_blocking(context& ctx, std::string what) {
+  counts_->count(thread_name().starts_with("mr-block-") ? "blocked" : "did not block");
+  try {
+    throw std::out_of_range(what);
+  } catch (const std::exception&) {
+    ctx.sleep(2ms);
+    throw;
+  }
+}
+
 said artisan::rethrow_on_fiber(context& ctx, std::string what) {
   try {
     throw std::out_of_range(what);
   } catch (const std::exception&) {
     ctx.sleep(2ms);
+    counts_->ran("threw on");
     throw;
   }
 }
@@ -173,14 +186,12 @@ task<said> artisan::rethrow_in_coroutine(context& ctx, std::string what) {
     caught = std::current_exception();
   }
   co_await ctx.sleep(2ms);
+  counts_->ran("threw on");
   std::rethrow_exception(caught);
 }
 
 void artisan::begin_ticking(context& ctx) {
-  ticker_ = ctx.every(2ms, [this] {
-    counts_->count("ticks");
-    counts_->count("ticks on " + thread_name());
-  });
+  ticker_ = ctx.every(2ms, [this] { counts_->ran("ticks"); });
 }
 
 said artisan::wait_in_plain(context& ctx) {

@@ -55,9 +55,7 @@ class artisan {
 
   /// Throws, waits where it is caught, and throws it on.
   said rethrow_on_fiber(context& ctx, std::string what);
-  said rethrow_while_blocking(context& ctx, std::string what) {
-    return rethrow_on_fiber(ctx, std::move(what));
-  }
+  said rethrow_while_blocking(context& ctx, std::string what);
   task<said> rethrow_in_coroutine(context& ctx, std::string what);
 
   void begin_ticking(context& ctx);

@@ -42,6 +42,7 @@ void outlives_its_callers(const combination& of) {
   // Its handlers end, and others are served.
   BOOST_TEST(at.probes().call<int>("open_gate").value() == calls);
   BOOST_TEST(eventually([&] { return at.server().count("gate_passed") == calls; }));
+  at.check_ran("gate_passed", calls);
   at.check_thread(at.probes().call<said>("plain", "x").value());
 }
 
@@ -58,7 +59,7 @@ void drains_what_runs_and_refuses_what_waits(const combination& of) {
     waiting.push_back(alone.future_call<int>("nap", 300));
   }
   // Behind them on the same link: when this is answered, they have arrived.
-  BOOST_TEST(probes.call<said>("plain", "x").has_value());
+  at.check_thread(probes.call<said>("plain", "x").value());
   BOOST_REQUIRE(eventually([&] {
     return at.server().count("nap_started") == 100 && at.server().count("hermit_started") >= 1;
   }));
@@ -77,9 +78,9 @@ void drains_what_runs_and_refuses_what_waits(const combination& of) {
       BOOST_TEST(to_string(got.error().execution()) == to_string(execution::not_run));
     }
   }
-  BOOST_TEST(answered == static_cast<std::size_t>(at.server().count("hermit_started")));
+  at.check_ran("hermit_started", static_cast<long>(answered));
   BOOST_TEST(answered < waiting.size());
-  BOOST_TEST(at.server().count("nap_ended") == 100);
+  at.check_ran("nap_ended", 100);
 }
 
 void cancels_what_outstays_the_drain(const combination& of) {
@@ -96,14 +97,16 @@ void cancels_what_outstays_the_drain(const combination& of) {
     BOOST_TEST(code_of(got) == "cancelled", why(got));
     BOOST_TEST(to_string(got.error().execution()) == to_string(execution::ran_and_failed));
   }
-  BOOST_TEST(at.server().count("gate_passed") == 0);
+  at.check_ran("never_started", 1);
+  at.check_ran("gate_reached", 1);
+  at.check_ran("gate_passed", 0);
 }
 
 void serves_again_after_a_stop(const combination& of) {
   stage at(of);
   for (long round = 1; round <= 5; ++round) {
     at.check_thread(at.probes().call<said>("plain", "x").value());
-    BOOST_TEST(at.server().count("plain") == round);
+    at.check_ran("plain", round);
     BOOST_TEST(at.server().stop());
     const auto gone = at.probes().call<said>("plain", "x");
     BOOST_REQUIRE(!gone);

@@ -34,16 +34,18 @@ std::string thread_name() {
 }
 
 said probe::plain(context&, std::string text) {
-  counts_->count("plain");
+  counts_->ran("plain");
   return {std::move(text), thread_name()};
 }
 
 task<said> probe::coroutine(context& ctx, std::string text) {
+  counts_->ran("coroutine");
   co_await ctx.sleep(1ms);
   co_return said{std::move(text), thread_name()};
 }
 
 said probe::suspending(context& ctx, std::string text) {
+  counts_->ran("suspending");
   ctx.sleep(1ms);
   return {std::move(text), thread_name()};
 }
@@ -100,18 +102,18 @@ said probe::assemble_on_fiber(context&, std::size_t total) {
 }
 
 task<said> probe::wait_at_gate(context&) {
-  counts_->count("gate_reached");
+  counts_->ran("gate_reached");
   const auto place = gate_.enter();
   co_await async::until(*place);
-  counts_->count("gate_passed");
+  counts_->ran("gate_passed");
   co_return said{"through", thread_name()};
 }
 
 said probe::wait_at_gate_on_fiber(context&) {
-  counts_->count("gate_reached");
+  counts_->ran("gate_reached");
   const auto place = gate_.enter();
   async::wait(*place);
-  counts_->count("gate_passed");
+  counts_->ran("gate_passed");
   return {"through", thread_name()};
 }
 
@@ -122,38 +124,48 @@ int probe::open_gate(context&) {
 }
 
 said probe::throws(context&, std::string what) {
-  counts_->count("thrower " + thread_name());
+  counts_->ran("threw");
   throw_as_told(what);
 }
 
 task<said> probe::throws_in_coroutine(context& ctx, std::string what) {
   co_await ctx.sleep(1ms);
-  counts_->count("thrower " + thread_name());
+  counts_->ran("threw");
   throw_as_told(what);
   co_return said{};
 }
 
 said probe::throws_on_fiber(context& ctx, std::string what) {
   ctx.sleep(1ms);
-  counts_->count("thrower " + thread_name());
+  counts_->ran("threw");
   throw_as_told(what);
 }
 
 task<said> probe::never(context& ctx) {
-  counts_->count("never_started");
+  counts_->ran("never_started");
   co_await ctx.sleep(1h);
   co_return said{"too late", thread_name()};
 }
 
 task<said> probe::nap(context& ctx, int milliseconds) {
-  counts_->count("nap_started");
+  counts_->ran("nap_started");
   co_await ctx.sleep(std::chrono::milliseconds(milliseconds));
-  counts_->count("nap_ended");
+  counts_->ran("nap_ended");
   co_return said{"rested", thread_name()};
 }
 
+int probe::add(context&, int a, int b) {
+  counts_->ran("added");
+  return a + b;
+}
+
+bytes probe::same(context&, bytes body) {
+  counts_->ran("same");
+  return body;
+}
+
 std::string probe::make(context&, std::size_t size) {
-  counts_->count("made");
+  counts_->ran("made");
   return std::string(size, 'x');
 }
 
@@ -169,8 +181,7 @@ task<said> probe::calls_in_coroutine(context& ctx) {
 
 void probe::note(context&, int number) {
   notes_.push_back(number);
-  counts_->count("noted");
-  counts_->count("noted on " + thread_name());
+  counts_->ran("noted");
 }
 
 std::size_t probe::threads(context&) {
@@ -179,7 +190,7 @@ std::size_t probe::threads(context&) {
 }
 
 task<int> hermit::nap(context& ctx, int milliseconds) {
-  counts_->count("hermit_started");
+  counts_->ran("hermit_started");
   most_ = std::max(most_, ++now_);
   co_await ctx.sleep(std::chrono::milliseconds(milliseconds));
   --now_;

@@ -116,6 +116,16 @@ void stage::check_threads(const std::vector<std::string>& names) const {
   }
 }
 
+void stage::check_ran(const std::string& what, long times, std::size_t index) {
+  long there = 0;
+  for (const std::string name : {"mr-coop", "mr-ws-0", "mr-ws-1", "mr-loop-0"}) {
+    there += is_handler_thread(name) ? server(index).count(what + " on " + name) : 0;
+  }
+  const long all = server(index).count(what);
+  BOOST_TEST(all == times, what << ": " << all << " times, not " << times);
+  BOOST_TEST(there == all, playing.executor << ": " << what << " elsewhere, " << all - there);
+}
+
 bool eventually(const std::function<bool()>& holds) {
   const auto give_up = clock::now() + std::chrono::seconds(30);
   while (!holds()) {

@@ -63,6 +63,8 @@ class stage {
   bool is_handler_thread(const std::string& name) const;
   void check_thread(const said& answer) const;
   void check_threads(const std::vector<std::string>& names) const;
+  /// For handlers that cannot say it themselves: so many ran (`board::ran`), all where they may.
+  void check_ran(const std::string& what, long times, std::size_t server = 0);
 
   const combination playing;
   std::vector<std::unique_ptr<probe_server>> servers;

@@ -45,7 +45,7 @@ void check_would_block(const combination& of, const std::string& method) {
     BOOST_TEST(got->text.find(word) != std::string::npos, got->text);
   }
   at.check_thread(*got);
-  BOOST_TEST(at.server().count("plain") == 0);
+  at.check_ran("plain", 0);
 }
 
 }  // namespace
@@ -115,6 +115,7 @@ void runs_one_call_at_a_time_when_exclusive(const combination& of) {
   for (auto& each : out) {
     BOOST_TEST(each.get().value() == 1);
   }
+  at.check_ran("hermit_started", 20);
   at.check_threads({at.alone().call<std::string>("thread").value()});
 }
 

@@ -76,6 +76,8 @@ void tells_blocking_handlers_of_the_stop(const combination& of) {
 void starts_calls_together_and_waits_for_them(const combination& of) {
   stage at(of);
   BOOST_TEST(artisan_of(at).call<int>("call_together").value() == 3);
+  at.check_ran("called", 1);
+  at.check_ran("crowded", 3);
 }
 
 void bridges_fibers_and_coroutines(const combination& of) {
@@ -131,11 +133,15 @@ void passes_values_through_a_channel(const combination& of) {
   }
   BOOST_TEST(sum == 201L * 100);
   for (auto* each : {&low, &high}) {
-    BOOST_TEST(each->get().value().text == "sent");
+    const auto got = each->get().value();
+    BOOST_TEST(got.text == "sent");
+    at.check_thread(got);
   }
   auto waiting = other.future_call<said>("receive_on_fiber", 1);
   BOOST_TEST(one.call<void>("close").has_value());
-  BOOST_TEST(waiting.get().value().text == "closed");
+  const auto last = waiting.get().value();
+  BOOST_TEST(last.text == "closed");
+  at.check_thread(last);
 }
 
 void limits_what_it_waits_for(const combination& of) {
@@ -165,6 +171,8 @@ void throws_on_what_it_caught_before_it_waited(const combination& of) {
     BOOST_TEST(got.error().message() == std::to_string(i));
     BOOST_TEST(got.error().type() == "std::out_of_range");
   }
+  at.check_ran("threw on", 40);
+  BOOST_TEST(at.server().count("blocked") == 20);
 }
 
 void ticks_until_it_is_told_to_stop(const combination& of) {
@@ -176,12 +184,7 @@ void ticks_until_it_is_told_to_stop(const combination& of) {
   const long last = at.server().count("ticks");
   BOOST_TEST(to.call<said>("block", 10).has_value());
   BOOST_TEST(at.server().count("ticks") == last);
-  long on_handler_threads = 0;
-  for (const auto* name : {"mr-coop", "mr-ws-0", "mr-ws-1", "mr-loop-0"}) {
-    const long there = at.server().count("ticks on " + std::string(name));
-    on_handler_threads += at.is_handler_thread(name) ? there : 0;
-  }
-  BOOST_TEST(on_handler_threads == last);
+  at.check_ran("ticks", last);
   // A ticker is no reason not to stop.
   BOOST_TEST(to.call<void>("begin_ticking").has_value());
   BOOST_TEST(at.server().stop());
