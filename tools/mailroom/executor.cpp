@@ -145,7 +145,7 @@ void add_executor(CLI::App& to, job& chosen) {
                "mailroom executor set --connect tcp://127.0.0.1:7001 --topic echo work-stealing");
   auto to_set = std::make_shared<set_options>();
   add_connect(*set_verb, to_set->connect);
-  set_verb->add_option("--topic", to_set->topic, "Whose endpoints")->required()->type_name("TOPIC");
+  add_topic(*set_verb, to_set->topic, "Whose endpoints")->required();
   set_verb->add_option("executor", to_set->executor, "A policy, or an executor of the node's own")
       ->required()
       ->type_name("EXECUTOR");

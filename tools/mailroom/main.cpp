@@ -3,6 +3,7 @@
 int main(int argc, char** argv) {
   CLI::App app("The operator's command for mailroom nodes.", "mailroom");
   app.require_subcommand(1);
+  app.set_version_flag("--version", "mailroom " MAILROOM_VERSION, "Print the version and exit");
   app.footer(
       "Exit codes: 0 done, 1 failed, 2 wrong usage. `mailroom VERB --help` shows an example of "
       "each.\n\nExample:\n  mailroom call --connect tcp://127.0.0.1:7001 --topic echo echo "

@@ -21,7 +21,7 @@ struct message_options {
 
   void add_to(CLI::App& verb) {
     add_connect(verb, connect);
-    verb.add_option("--topic", to.topic, "Topic of the endpoint")->required()->type_name("TOPIC");
+    add_topic(verb, to.topic, "Topic of the endpoint")->required();
     verb.add_option("--namespace", to.name_space, "Namespace of the endpoint")->type_name("NAME");
     verb.add_option("--version", to.version, "Version wanted, as 1.2")->type_name("VERSION");
     verb.add_option("--server", to.server, "Only the node of this name")->type_name("NAME");

@@ -103,6 +103,14 @@ CLI::Option* add_connect(CLI::App& to, std::string& value) {
       ->type_name("ADDRESS");
 }
 
+CLI::Option* add_topic(CLI::App& to, std::string& value, const std::string& help) {
+  return to.add_option("--topic", value, help)
+      ->check([](const std::string& topic) {
+        return topic.empty() ? std::string("a topic has a name") : std::string();
+      })
+      ->type_name("TOPIC");
+}
+
 CLI::Option* add_json(CLI::App& to, bool& value) {
   return to.add_flag("--json", value, "Print JSON");
 }

@@ -31,6 +31,7 @@ CLI::Option* add_executor(CLI::App& to,
                           std::string& value,
                           const std::string& help);
 CLI::Option* add_connect(CLI::App& to, std::string& value);
+CLI::Option* add_topic(CLI::App& to, std::string& value, const std::string& help);
 CLI::Option* add_json(CLI::App& to, bool& value);
 
 /// --cpu: keep the process to one CPU.

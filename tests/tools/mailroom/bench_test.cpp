@@ -1,8 +1,10 @@
 #define BOOST_TEST_MODULE command_bench
+#include <mailroom/tests/support/process.hpp>
 #include <mailroom/tests/tools/mailroom/program.hpp>
 
 #include <boost/test/unit_test.hpp>
 #include <nlohmann/json.hpp>
+#include <signal.h>
 
 using mailroom::tests::outcome;
 using mailroom::tests::run;
@@ -145,6 +147,68 @@ BOOST_AUTO_TEST_CASE(cast_counts_at_the_server) {
                                        "--json"}));
     BOOST_TEST(figures.at("casts").get<double>() > 0);
     BOOST_TEST(figures.at("received_per_s").get<double>() > 0);
+  }
+}
+
+BOOST_AUTO_TEST_CASE(cast_keeps_to_a_rate) {
+  const server one;
+  const auto figures = measured(run({"bench",
+                                     "cast",
+                                     "--connect",
+                                     one.address(),
+                                     "--rate",
+                                     "500",
+                                     "--in-flight",
+                                     "64",
+                                     "--seconds",
+                                     "1",
+                                     "--json"}));
+  BOOST_TEST(figures.at("casts").get<int>() <= 600);
+  BOOST_TEST(figures.at("casts").get<int>() >= 100);
+  BOOST_TEST(figures.at("received_per_s").get<double>() > 0);
+}
+
+BOOST_AUTO_TEST_CASE(having_measured_nothing_is_a_failure) {
+  const server one;
+  for (const char* verb : {"call", "cast"}) {
+    const outcome got = run({"bench",
+                             verb,
+                             "--connect",
+                             one.address(),
+                             "--rate",
+                             "0.001",
+                             "--in-flight",
+                             "1",
+                             "--seconds",
+                             "0.1",
+                             "--json"});
+    BOOST_TEST(got.code == 1);
+    BOOST_TEST(got.out.empty(), got.out);
+    BOOST_TEST(got.is_one_line_of_error(), got.err);
+  }
+  const outcome got = run({"bench", "local", "--rate", "0.001", "--seconds", "0.1"});
+  BOOST_TEST(got.code == 1);
+  BOOST_TEST(got.err.find("mailroom bench local: 0 calls measured") == 0U, got.err);
+}
+
+BOOST_AUTO_TEST_CASE(the_baseline_serves_and_is_measured) {
+  const server echo(std::vector<std::string>{"bench", "raw-serve"});
+  is_complete(measured(
+      run({"bench", "raw-call", "--connect", echo.address(), "--seconds", "0.4", "--json"})));
+  const server sink(std::vector<std::string>{"bench", "raw-sink"});
+  const auto figures = measured(
+      run({"bench", "raw-cast", "--connect", sink.address(), "--seconds", "0.4", "--json"}));
+  BOOST_TEST(figures.at("received_per_s").get<double>() > 0);
+}
+
+BOOST_AUTO_TEST_CASE(servers_tell_programs_where_they_listen) {
+  for (const char* verb : {"serve", "raw-serve", "raw-sink"}) {
+    mailroom::tests::process one({MAILROOM_COMMAND, "bench", verb, "--json"});
+    const auto told = nlohmann::json::parse(one.read_line().value_or(""), nullptr, false);
+    BOOST_REQUIRE_MESSAGE(told.is_object(), verb);
+    BOOST_TEST(told.at("ready").get<std::string>().starts_with("tcp://127.0.0.1:"));
+    one.signal(SIGTERM);
+    BOOST_TEST(one.wait().value_or(-1) == 0);
   }
 }
 

@@ -69,6 +69,18 @@ int wait_for(pid_t pid) {
 
 }  // namespace
 
+outcome run_on_full_disk(const std::vector<std::string>& arguments) {
+  const int full = open("/dev/full", O_WRONLY | O_CLOEXEC);
+  const pipe_ends err;
+  const pid_t pid = start(arguments, full, err.to);
+  close(full);
+  close(err.to);
+  outcome got;
+  got.err = read_all(err.from);
+  got.code = wait_for(pid);
+  return got;
+}
+
 outcome run(const std::vector<std::string>& arguments) {
   const pipe_ends out;
   const pipe_ends err;
@@ -83,9 +95,11 @@ outcome run(const std::vector<std::string>& arguments) {
   return got;
 }
 
-server::server(const std::string& executor) {
-  const std::vector<std::string> arguments{
-      "bench", "serve", "--listen", "tcp://127.0.0.1:0", "--executor", executor};
+server::server(const std::string& executor)
+    : server(std::vector<std::string>{
+          "bench", "serve", "--listen", "tcp://127.0.0.1:0", "--executor", executor}) {}
+
+server::server(const std::vector<std::string>& arguments) {
   const pipe_ends out;
   pid_ = start(arguments, out.to, -1);
   close(out.to);

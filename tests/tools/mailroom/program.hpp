@@ -19,11 +19,15 @@ struct outcome {
 
 /// Runs `mailroom` with these arguments to its end.
 outcome run(const std::vector<std::string>& arguments);
+/// The same with a stdout that takes nothing, as a full disk does.
+outcome run_on_full_disk(const std::vector<std::string>& arguments);
 
 /// `mailroom bench serve` on a port that the system chose; ends with its scope.
 class server {
  public:
   explicit server(const std::string& executor = "loop-bound");
+  /// Another server, which says `ready ADDRESS` when it is.
+  explicit server(const std::vector<std::string>& arguments);
   server(const server&) = delete;
   server& operator=(const server&) = delete;
   ~server();

@@ -3,9 +3,13 @@
 
 #include <boost/test/unit_test.hpp>
 
+#include <algorithm>
+#include <sstream>
+
 using mailroom::tests::has;
 using mailroom::tests::outcome;
 using mailroom::tests::run;
+using mailroom::tests::run_on_full_disk;
 
 namespace {
 
@@ -17,6 +21,39 @@ void is_wrong_usage(const outcome& got, const std::string& saying) {
   BOOST_TEST(got.out.empty());
   BOOST_TEST(got.is_one_line_of_error(), got.err);
   BOOST_TEST(has(got.err, saying), got.err);
+}
+
+const std::string subcommands = "\nSubcommands:\n";
+
+std::string joined(const std::vector<std::string>& words) {
+  std::string line = "mailroom";
+  for (const auto& each : words) {
+    line += ' ' + each;
+  }
+  return line;
+}
+
+// The commands that the help of `group` lists, and those below them.
+std::vector<std::vector<std::string>> all_below(const std::vector<std::string>& group) {
+  auto asked = group;
+  asked.emplace_back("--help");
+  std::istringstream help(run(asked).out);
+  std::vector<std::vector<std::string>> all;
+  bool listing = false;
+  for (std::string line; std::getline(help, line);) {
+    if (line == "Subcommands:") {
+      listing = true;
+    } else if (listing && line.starts_with("  ") && line.size() > 2 && line[2] != ' ') {
+      auto words = group;
+      words.push_back(line.substr(2, line.find(' ', 2) - 2));
+      const auto below = all_below(words);
+      all.push_back(std::move(words));
+      all.insert(all.end(), below.begin(), below.end());
+    } else {
+      listing = false;
+    }
+  }
+  return all;
 }
 
 }  // namespace
@@ -92,31 +129,100 @@ BOOST_AUTO_TEST_CASE(numbers_out_of_range_are_wrong) {
   is_wrong_usage(run({"bench", "call", "--connect", nowhere, "--payload", "lots"}), "--payload");
 }
 
-BOOST_AUTO_TEST_CASE(every_verb_explains_itself_with_an_example) {
-  const std::vector<std::vector<std::string>> verbs{{"call"},
-                                                    {"cast"},
-                                                    {"ping"},
-                                                    {"describe"},
-                                                    {"executor", "ls"},
-                                                    {"bench", "serve"},
-                                                    {"bench", "call"},
-                                                    {"bench", "cast"},
-                                                    {"bench", "local"},
-                                                    {"bench", "compare"},
-                                                    {"bench", "raw-serve"},
-                                                    {"bench", "raw-sink"},
-                                                    {"bench", "raw-call"},
-                                                    {"bench", "raw-cast"}};
-  for (auto words : verbs) {
-    std::string example = "mailroom";
-    for (const auto& word : words) {
-      example += ' ' + word;
-    }
+BOOST_AUTO_TEST_CASE(a_topic_without_a_name_is_wrong) {
+  for (const char* verb : {"call", "cast"}) {
+    is_wrong_usage(run({verb, "--connect", nowhere, "--topic", "", "echo"}),
+                   "--topic: a topic has a name");
+    is_wrong_usage(run({"bench", verb, "--connect", nowhere, "--topic", ""}), "--topic");
+  }
+  is_wrong_usage(run({"executor", "set", "--connect", nowhere, "--topic", "", "cooperative"}),
+                 "mailroom executor set: --topic");
+}
+
+BOOST_AUTO_TEST_CASE(an_address_that_libzmq_does_not_know_is_wrong) {
+  for (const char* verb : {"raw-serve", "raw-sink"}) {
+    is_wrong_usage(run({"bench", verb, "--listen", "nowhere"}), "nowhere");
+  }
+  for (const char* verb : {"raw-call", "raw-cast"}) {
+    is_wrong_usage(run({"bench", verb, "--connect", "nowhere"}), "nowhere");
+  }
+}
+
+BOOST_AUTO_TEST_CASE(the_version_is_that_of_the_project) {
+  const outcome got = run({"--version"});
+  BOOST_TEST(got.code == 0);
+  BOOST_TEST(got.out == "mailroom " MAILROOM_PROJECT_VERSION "\n");
+  BOOST_TEST(got.err.empty(), got.err);
+}
+
+BOOST_AUTO_TEST_CASE(every_command_is_known_here) {
+  std::vector<std::string> listed;
+  for (const auto& words : all_below({})) {
+    listed.push_back(joined(words));
+  }
+  std::sort(listed.begin(), listed.end());
+  const std::vector<std::string> known{"mailroom bench",
+                                       "mailroom bench call",
+                                       "mailroom bench cast",
+                                       "mailroom bench compare",
+                                       "mailroom bench local",
+                                       "mailroom bench raw-call",
+                                       "mailroom bench raw-cast",
+                                       "mailroom bench raw-serve",
+                                       "mailroom bench raw-sink",
+                                       "mailroom bench serve",
+                                       "mailroom call",
+                                       "mailroom cast",
+                                       "mailroom describe",
+                                       "mailroom executor",
+                                       "mailroom executor ls",
+                                       "mailroom executor set",
+                                       "mailroom ping"};
+  BOOST_TEST(listed == known, boost::test_tools::per_element());
+}
+
+BOOST_AUTO_TEST_CASE(every_command_explains_itself_with_an_example) {
+  for (auto words : all_below({})) {
+    const std::string example = "Example:\n  " + joined(words);
     words.emplace_back("--help");
     const outcome got = run(words);
     BOOST_TEST(got.code == 0);
     BOOST_TEST(got.err.empty(), got.err);
-    BOOST_TEST(has(got.out, "Example:\n  " + example), got.out);
+    BOOST_TEST(has(got.out, example), got.out);
+  }
+  BOOST_TEST(has(run({"--help"}).out, "Example:\n  mailroom "));
+}
+
+BOOST_AUTO_TEST_CASE(every_command_refuses_a_flag_that_it_does_not_have) {
+  for (auto words : all_below({})) {
+    const std::string command = joined(words);
+    words.emplace_back("--jsom");
+    is_wrong_usage(run(words), command + ": unknown flag --jsom");
+  }
+  is_wrong_usage(run({"--jsom"}), "mailroom: unknown flag --jsom");
+}
+
+BOOST_AUTO_TEST_CASE(every_command_that_does_something_prints_json_when_asked) {
+  for (auto words : all_below({})) {
+    words.emplace_back("--help");
+    const outcome got = run(words);
+    BOOST_TEST((has(got.out, "--json") || has(got.out, subcommands)), got.out);
+  }
+}
+
+BOOST_AUTO_TEST_CASE(what_could_not_be_written_is_a_failure) {
+  const std::vector<std::vector<std::string>> commands{{"--version"},
+                                                       {"--help"},
+                                                       {"bench", "serve"},
+                                                       {"bench", "serve", "--json"},
+                                                       {"bench", "raw-serve"},
+                                                       {"bench", "raw-sink", "--json"},
+                                                       {"bench", "local", "--seconds", "0.05"}};
+  for (const auto& words : commands) {
+    const outcome got = run_on_full_disk(words);
+    BOOST_TEST(got.code == 1, joined(words));
+    BOOST_TEST(got.is_one_line_of_error(), got.err);
+    BOOST_TEST(has(got.err, "stdout"), got.err);
   }
 }
 

@@ -51,20 +51,13 @@ void add_call(CLI::App& to, cli::job& chosen) {
       "mailroom bench call --connect tcp://127.0.0.1:7001 --in-flight 1000 --seconds 5 --json");
   auto with = std::make_shared<settings>();
   cli::add_connect(*verb, with->connect);
-  verb->add_option("--topic", with->topic, "Topic of the endpoint")
-      ->capture_default_str()
-      ->type_name("TOPIC");
+  cli::add_topic(*verb, with->topic, "Topic of the endpoint")->capture_default_str();
   verb->add_option("--method", with->method, "Method that gives back its one argument, bytes")
       ->capture_default_str()
       ->type_name("NAME");
   with->add_to(*verb);
-  verb->add_option(
-          "--rate",
-          with->what.rate,
-          "Calls a second, made when due whatever became of the others; 0: as many as can be")
-      ->capture_default_str()
-      ->check(CLI::Range(0.0, 1e9))
-      ->type_name("R");
+  with->add_rate_to(
+      *verb, "Calls a second, made when due whatever became of the others; 0: as many as can be");
   cli::add_executor(*verb, "--executor", with->executor, "Where the calling flows run");
   verb->callback([&chosen, with] { chosen = [with] { return call(*with); }; });
 }

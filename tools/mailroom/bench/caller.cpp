@@ -22,9 +22,7 @@ caller::caller(const client& to, std::string method, const load& what)
       method_(std::move(method)),
       what_(what),
       window_(what),
-      period_(what.rate > 0 ? std::chrono::duration_cast<duration>(
-                                  std::chrono::duration<double>(1 / what.rate))
-                            : duration::zero()),
+      period_(what.period()),
       first_due_(window_.begins - what.warm_up) {}
 
 task<void> caller::run(context& ctx) {

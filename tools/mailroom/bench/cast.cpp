@@ -49,13 +49,13 @@ void add_cast(CLI::App& to, cli::job& chosen) {
                     "mailroom bench cast --connect tcp://127.0.0.1:7001 --in-flight 10000 --json");
   auto with = std::make_shared<settings>();
   cli::add_connect(*verb, with->connect);
-  verb->add_option("--topic", with->topic, "Topic of the endpoint, which counts in `received`")
-      ->capture_default_str()
-      ->type_name("TOPIC");
+  cli::add_topic(*verb, with->topic, "Topic of the endpoint, which counts in `received`")
+      ->capture_default_str();
   verb->add_option("--method", with->method, "Method that takes one argument, bytes")
       ->capture_default_str()
       ->type_name("NAME");
   with->add_to(*verb);
+  with->add_rate_to(*verb, "Casts a second, sent when due; 0: as many as can be");
   cli::add_executor(*verb, "--executor", with->executor, "Where the casting flow runs");
   verb->callback([&chosen, with] { chosen = [with] { return cast(*with); }; });
 }

@@ -9,35 +9,66 @@ namespace mailroom::bench {
 caster::caster(const client& to, std::string method, const load& what)
     : to_(to),
       method_(std::move(method)),
-      burst_(std::max<std::size_t>(what.in_flight / 2, 1)),
+      burst_(std::max<std::int64_t>(static_cast<std::int64_t>(what.in_flight) / 2, 1)),
       payload_(what.payload),
+      period_(what.period()),
       window_(what) {}
 
-task<void> caster::run(context&) {
-  constexpr const char* received = "received";
-  const auto before = co_await to_.async_call<std::uint64_t>(received);
+task<void> caster::run(context& ctx) {
+  const auto before = co_await ask();
   if (!before) {
     measured_.failed(before.error().to_string());
     co_return;
   }
   before_ = *before;
-  auto question = to_.async_call<std::uint64_t>(received);
-  bool well = true;
-  while (well && clock::now() < window_.ends) {
-    send_burst();
-    auto next = to_.async_call<std::uint64_t>(received);
-    well = take(co_await question);
-    question = std::move(next);
-  }
-  if (well && take(co_await question)) {
+  auto load = period_ > 0ns ? keep_to_rate(ctx) : flat_out();
+  const bool well = co_await std::move(load);
+  if (well) {
     finish();
   }
 }
 
-void caster::send_burst() {
+task<bool> caster::flat_out() {
+  auto question = ask();
+  while (clock::now() < window_.ends) {
+    send(burst_);
+    auto next = ask();
+    const auto answer = co_await question;
+    if (!take(answer)) {
+      co_return false;
+    }
+    question = std::move(next);
+  }
+  const auto last = co_await question;
+  co_return take(last);
+}
+
+task<bool> caster::keep_to_rate(context& ctx) {
+  time_point due = clock::now();
+  for (time_point now = due; now < window_.ends; now = clock::now()) {
+    if (due > now) {
+      co_await ctx.sleep(std::min(due, window_.ends) - now);
+      continue;
+    }
+    const auto count = std::min<std::int64_t>((now - due) / period_ + 1, burst_);
+    send(count);
+    due += count * period_;
+    const auto answer = co_await ask();
+    if (!take(answer)) {
+      co_return false;
+    }
+  }
+  co_return true;
+}
+
+call_operation<std::uint64_t> caster::ask() const {
+  return to_.async_call<std::uint64_t>("received");
+}
+
+void caster::send(std::int64_t count) {
   std::vector<std::byte> payload(payload_);
   const bytes body(wire::frame(), payload);
-  for (std::size_t i = 0; i < burst_; ++i) {
+  for (; count > 0; --count) {
     random_.fill(payload);
     if (const auto accepted = to_.cast(method_, body); !accepted) {
       measured_.failed(accepted.error().to_string());

@@ -15,7 +15,8 @@ namespace mailroom::bench {
 
 /// Casts half a window, asks the server how much it has received, and waits for the answer to the
 /// question before: so at most a window is out, nothing has to be refused, and the way is never
-/// empty. One flow, for `node::run`.
+/// empty. At a rate it casts what is due and waits for the answer to the question after it. One
+/// flow, for `node::run`.
 class caster {
  public:
   caster(const client& to, std::string method, const load& what);
@@ -31,14 +32,18 @@ class caster {
     std::uint64_t received = 0;
   };
 
-  void send_burst();
+  task<bool> flat_out();
+  task<bool> keep_to_rate(context& ctx);
+  call_operation<std::uint64_t> ask() const;
+  void send(std::int64_t count);
   bool take(const result<std::uint64_t>& answer);
   void finish();
 
   const client to_;
   const std::string method_;
-  const std::size_t burst_;
+  const std::int64_t burst_;
   const std::size_t payload_;
+  const duration period_;
   const window window_;
   random_bytes random_;
   std::uint64_t sent_ = 0;

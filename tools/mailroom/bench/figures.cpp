@@ -56,8 +56,10 @@ std::string figures::text() const {
 }
 
 int report(const std::string& verb, const figures& measured, bool as_json) {
-  if (measured.errors != 0 && measured.calls == 0) {
-    return cli::failed(verb, measured.first_error);
+  if (measured.calls == 0) {
+    return cli::failed(
+        verb,
+        measured.errors != 0 ? measured.first_error : "0 calls measured: none ended in the time");
   }
   std::cout << (as_json ? measured.json() : measured.text()) << std::endl;
   if (measured.errors != 0) {

@@ -4,6 +4,7 @@
 
 #include <mailroom/framework/base/clock.hpp>
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -17,7 +18,15 @@ struct load {
   std::size_t payload = 64;                           ///< Bytes of each.
   duration warm_up = std::chrono::milliseconds(300);  ///< Not counted.
   duration measured = std::chrono::seconds(2);
-  double rate = 0;  ///< Calls a second, made when they are due; 0: as many as the window allows.
+  double rate = 0;  ///< A second, each made when it is due; 0: as many as the window allows.
+
+  /// From one to the next at that rate; zero without one.
+  duration period() const noexcept {
+    constexpr double longest = 1e5;  // Over all that is measured.
+    return rate > 0 ? std::chrono::duration_cast<duration>(
+                          std::chrono::duration<double>(std::min(1 / rate, longest)))
+                    : duration::zero();
+  }
 };
 
 /// The part of a run that counts.
@@ -54,8 +63,8 @@ struct figures {
   std::string text() const;
 };
 
-/// Prints the figures on stdout and a first error on stderr. The exit code: 0, or 1 if nothing
-/// worked.
+/// Prints the figures on stdout and a first error on stderr. The exit code: 0, or 1 if something
+/// failed or nothing was measured.
 int report(const std::string& verb, const figures& measured, bool as_json);
 
 }  // namespace mailroom::bench

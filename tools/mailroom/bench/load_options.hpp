@@ -30,6 +30,13 @@ struct load_options {
     cli::add_json(verb, as_json);
   }
 
+  void add_rate_to(CLI::App& verb, const std::string& help) {
+    verb.add_option("--rate", what.rate, help)
+        ->capture_default_str()
+        ->check(CLI::Range(0.0, 1e9))
+        ->type_name("R");
+  }
+
   /// After parsing.
   load chosen() const {
     load made = what;

@@ -77,10 +77,7 @@ void add_local(CLI::App& to, cli::job& chosen) {
       ->capture_default_str()
       ->type_name("NAME");
   with->add_to(*verb);
-  verb->add_option("--rate", with->what.rate, "Calls a second, made when due; 0: as many as can be")
-      ->capture_default_str()
-      ->check(CLI::Range(0.0, 1e9))
-      ->type_name("R");
+  with->add_rate_to(*verb, "Calls a second, made when due; 0: as many as can be");
   verb->callback([&chosen, with] { chosen = [with] { return local(*with); }; });
 }
 

@@ -135,7 +135,7 @@ int call(const load_options& with) {
   const raw::context context;
   raw::socket dealer(context, ZMQ_DEALER);
   if (zmq_connect(dealer.raw(), with.connect.c_str()) != 0) {
-    return cli::failed(verb, raw::zmq_error("cannot connect to " + with.connect));
+    return cli::not_started(verb, raw::zmq_error("cannot connect to " + with.connect));
   }
   raw_caller caller(dealer, with.chosen());
   caller.run();

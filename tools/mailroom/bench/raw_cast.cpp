@@ -119,7 +119,7 @@ int cast(const load_options& with) {
   const raw::context context;
   raw::socket dealer(context, ZMQ_DEALER);
   if (zmq_connect(dealer.raw(), with.connect.c_str()) != 0) {
-    return cli::failed(verb, raw::zmq_error("cannot connect to " + with.connect));
+    return cli::not_started(verb, raw::zmq_error("cannot connect to " + with.connect));
   }
   raw_caster caster(dealer, with.chosen());
   caster.run();

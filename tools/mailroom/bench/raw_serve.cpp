@@ -1,5 +1,6 @@
 #include <mailroom/tools/mailroom/bench/process.hpp>
 #include <mailroom/tools/mailroom/bench/raw_socket.hpp>
+#include <mailroom/tools/mailroom/bench/ready.hpp>
 #include <mailroom/tools/mailroom/bench/verbs.hpp>
 #include <mailroom/tools/mailroom/options.hpp>
 
@@ -9,7 +10,6 @@
 #include <array>
 #include <csignal>
 #include <cstring>
-#include <iostream>
 #include <memory>
 #include <optional>
 
@@ -19,6 +19,7 @@ namespace {
 struct settings {
   std::string listen = "tcp://127.0.0.1:0";
   std::optional<unsigned> cpu;
+  bool as_json = false;
 };
 
 void answer_stats(raw::socket& router, raw::message& from, std::uint64_t received) {
@@ -70,13 +71,14 @@ int serve(const std::string& verb, const settings& with) {
   const raw::context context;
   raw::socket router(context, ZMQ_ROUTER);
   if (zmq_bind(router.raw(), with.listen.c_str()) != 0) {
-    return cli::failed(verb, raw::zmq_error("cannot listen at " + with.listen));
+    return cli::not_started(verb, raw::zmq_error("cannot listen at " + with.listen));
   }
   std::array<char, 256> address{};
   std::size_t size = address.size();
   zmq_getsockopt(router.raw(), ZMQ_LAST_ENDPOINT, address.data(), &size);
-  std::cout << "ready " << address.data() << std::endl;
-
+  if (!tell_ready(address.data(), with.as_json)) {
+    return 1;
+  }
   raw::message from;
   raw::message body;
   std::uint64_t received = 0;
@@ -99,6 +101,7 @@ void add(CLI::App& to, cli::job& chosen, const std::string& name, const std::str
       ->capture_default_str()
       ->type_name("ADDRESS");
   cli::add_cpu(*verb, with->cpu);
+  cli::add_json(*verb, with->as_json);
   verb->callback([&chosen, with, name] {
     chosen = [with, name] { return serve<echo>("bench " + name, *with); };
   });

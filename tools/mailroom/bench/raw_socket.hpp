@@ -5,6 +5,7 @@
 
 #include <zmq.h>
 
+#include <cerrno>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -13,8 +14,10 @@
 /// The baseline: libzmq by itself, one message for each request, with nothing around it.
 namespace mailroom::bench::raw {
 
+/// `errc::invalid_value` for an address that is none, `errc::io` for everything else.
 inline error zmq_error(const std::string& what) {
-  return error(errc::io, what + ": " + zmq_strerror(zmq_errno()));
+  const bool misspelt = zmq_errno() == EINVAL || zmq_errno() == EPROTONOSUPPORT;
+  return error(misspelt ? errc::invalid_value : errc::io, what + ": " + zmq_strerror(zmq_errno()));
 }
 
 /// What a server answers to an empty message.

@@ -1,10 +1,10 @@
 #include <mailroom/services/host/node.hpp>
 #include <mailroom/tools/mailroom/bench/endpoint.hpp>
 #include <mailroom/tools/mailroom/bench/process.hpp>
+#include <mailroom/tools/mailroom/bench/ready.hpp>
 #include <mailroom/tools/mailroom/bench/verbs.hpp>
 #include <mailroom/tools/mailroom/options.hpp>
 
-#include <iostream>
 #include <memory>
 #include <optional>
 
@@ -32,12 +32,9 @@ int serve(const settings& with) {
   if (auto up = here.start(); !up) {
     return cli::not_started(verb, up.error());
   }
-  if (with.as_json) {
-    std::cout << R"({"ready":")" << here.address() << "\"}" << std::endl;
-  } else {
-    std::cout << "ready " << here.address() << std::endl;
+  if (tell_ready(here.address(), with.as_json)) {
+    wait_for_stop_signal();
   }
-  wait_for_stop_signal();
   here.stop();
   return 0;
 }
