@@ -253,4 +253,64 @@ BOOST_AUTO_TEST_CASE(compare_gives_medians_and_ratios) {
   BOOST_TEST(rate.at("raw").at("ratio").get<double>() == 1.0);
 }
 
+// The bench endpoint is an endpoint like every other: who serves the same elsewhere is measured the
+// same way, and beside it.
+BOOST_AUTO_TEST_CASE(compare_sets_a_service_beside_the_bench_endpoint) {
+  const std::string contender = "mailroom-echo loop-bound";
+  const auto compare = [](const std::string& cases, const std::string& seconds, bool as_json) {
+    std::vector<std::string> words{"bench",
+                                   "compare",
+                                   "--rounds",
+                                   "1",
+                                   "--executors",
+                                   "loop-bound",
+                                   "--service",
+                                   MAILROOM_ECHO,
+                                   "--cases",
+                                   cases,
+                                   "--seconds",
+                                   seconds};
+    if (as_json) {
+      words.emplace_back("--json");
+    }
+    return run(words);
+  };
+  const outcome got = compare("calls-32,latency-one-cpu,casts", "0.4", true);
+  BOOST_REQUIRE_MESSAGE(got.code == 0, got.err);
+  const auto cases = nlohmann::json::parse(got.out).at("cases");
+  for (const auto& [name, figure] :
+       {std::pair("calls-32", "calls_per_s"), std::pair("latency-one-cpu", "p50_us")}) {
+    const auto& told = cases.at(name).at("figures").at(figure).at(contender);
+    BOOST_TEST(told.at("median").get<double>() > 0);
+    BOOST_TEST(told.at("ratio").get<double>() > 0);
+    BOOST_TEST(told.at("ratio_to_bench").get<double>() > 0);
+  }
+  // What counts casts is not asked of it.
+  BOOST_TEST(!cases.at("casts").at("figures").at("received_per_s").contains(contender));
+  const outcome table = compare("calls-32", "0.1", false);
+  BOOST_TEST(table.code == 0);
+  BOOST_TEST(table.out.find("x BENCH") != std::string::npos, table.out);
+  BOOST_TEST(table.out.find(contender) != std::string::npos, table.out);
+}
+
+BOOST_AUTO_TEST_CASE(compare_fails_for_a_service_that_is_none) {
+  for (const char* program : {"/no/such/service", "/bin/false"}) {
+    const outcome got = run({"bench",
+                             "compare",
+                             "--rounds",
+                             "1",
+                             "--seconds",
+                             "0.05",
+                             "--cases",
+                             "calls-32",
+                             "--executors",
+                             "cooperative",
+                             "--service",
+                             program});
+    BOOST_TEST(got.code == 1);
+    BOOST_TEST(got.out.empty(), got.out);
+    BOOST_TEST(got.err.find("mailroom bench compare: ") != std::string::npos, got.err);
+  }
+}
+
 BOOST_AUTO_TEST_SUITE_END()

@@ -1,3 +1,4 @@
+#include <mailroom/tools/mailroom/bench/endpoint.hpp>
 #include <mailroom/tools/mailroom/bench/trial.hpp>
 #include <mailroom/tools/mailroom/bench/verbs.hpp>
 #include <mailroom/tools/mailroom/options.hpp>
@@ -24,6 +25,9 @@ struct settings {
   std::vector<std::string> cases;
   std::vector<std::string> executors;
   std::string client_executor = "loop-bound";
+  std::string service;
+  std::string topic = bench::topic;
+  std::string method = "echo";
   bool as_json = false;
 };
 
@@ -63,22 +67,34 @@ double rounded(double value) {
   return std::round(value * 1e4) / 1e4;
 }
 
+nlohmann::ordered_json ratio(const series& of, const series& to) {
+  return to.median() > 0 ? nlohmann::ordered_json(rounded(of.median() / to.median())) : nullptr;
+}
+
+std::string ratio_text(const series& of, const series& to) {
+  return to.median() > 0 ? shown(of.median() / to.median()) : "-";
+}
+
 std::string as_text(const std::vector<trial>& asked,
                     const std::vector<contender>& all,
                     outcome& of) {
-  cli::table lines({"CASE", "FIGURE", "WHO", "MEDIAN", "LEAST", "MOST", "x RAW"});
+  cli::table lines({"CASE", "FIGURE", "WHO", "MEDIAN", "LEAST", "MOST", "x RAW", "x BENCH"});
   for (const auto& what : asked) {
     for (const auto& figure : what.figures) {
       for (const auto& who : all) {
-        const series& got = of[what.name][figure.name][who.name];
-        const double raw = of[what.name][figure.name][all.front().name].median();
+        auto& of_all = of[what.name][figure.name];
+        const series& got = of_all[who.name];
+        if (got.empty()) {
+          continue;
+        }
         lines.add({what.title,
                    figure.name,
                    who.name,
                    shown(got.median()),
                    shown(got.least()),
                    shown(got.most()),
-                   raw > 0 ? shown(got.median() / raw) : "-"});
+                   ratio_text(got, of_all[all.front().name]),
+                   who.program.empty() ? "-" : ratio_text(got, of_all[who.executor])});
       }
     }
   }
@@ -96,15 +112,21 @@ std::string as_json(const settings& with,
     auto& here = out["cases"][what.name];
     here["title"] = what.title;
     for (const auto& figure : what.figures) {
-      const double raw = of[what.name][figure.name][all.front().name].median();
+      auto& of_all = of[what.name][figure.name];
       here["figures"][figure.name]["more_is_better"] = figure.more_is_better;
       for (const auto& who : all) {
-        const series& got = of[what.name][figure.name][who.name];
+        const series& got = of_all[who.name];
+        if (got.empty()) {
+          continue;
+        }
         auto& told = here["figures"][figure.name][who.name];
         told["median"] = rounded(got.median());
         told["min"] = rounded(got.least());
         told["max"] = rounded(got.most());
-        told["ratio"] = raw > 0 ? nlohmann::ordered_json(rounded(got.median() / raw)) : nullptr;
+        told["ratio"] = ratio(got, of_all[all.front().name]);
+        if (!who.program.empty()) {
+          told["ratio_to_bench"] = ratio(got, of_all[who.executor]);
+        }
       }
     }
   }
@@ -122,6 +144,9 @@ result<outcome> run(const settings& with,
       std::cerr << "round " << round + 1 << " of " << with.rounds << ", " << what.name << ':';
       for (std::size_t i = 0; i < all.size(); ++i) {
         const auto& who = all[(i + round) % all.size()];
+        if (!who.plays(what)) {
+          continue;
+        }
         auto got = run_once(what, who, with.seconds, with.client_executor);
         if (!got) {
           std::cerr << std::endl;
@@ -147,16 +172,26 @@ int compare(const settings& with) {
       asked.push_back(each);
     }
   }
-  std::vector<contender> all{{"raw", true}};
+  std::vector<contender> all{{.name = "raw", .bare = true}};
   for (const auto& each : executors::policies()) {
     if (with.executors.empty() ||
         std::count(with.executors.begin(), with.executors.end(), each) > 0) {
-      all.push_back({std::string(each), false});
+      const std::string executor(each);
+      all.push_back({.name = executor, .executor = executor});
+      if (!with.service.empty()) {
+        const std::string program = with.service.substr(with.service.rfind('/') + 1);
+        all.push_back({.name = program + " " + executor,
+                       .executor = executor,
+                       .program = with.service,
+                       .topic = with.topic,
+                       .method = with.method});
+      }
     }
   }
   // loop-bound is what the figures are about: right after the baseline.
-  std::stable_partition(
-      all.begin() + 1, all.end(), [](const contender& who) { return who.name == "loop-bound"; });
+  std::stable_partition(all.begin() + 1, all.end(), [](const contender& who) {
+    return who.executor == "loop-bound";
+  });
   auto of = run(with, asked, all);
   if (!of) {
     return cli::failed(verb, std::string(of.error().message()));
@@ -223,6 +258,14 @@ void add_compare(CLI::App& to, cli::job& chosen) {
       ->type_name("NAME,...");
   cli::add_executor(
       *verb, "--client-executor", with->client_executor, "Where the calling flows run");
+  verb->add_option("--service",
+                   with->service,
+                   "Also a service of run_service, by a method that gives back its one argument")
+      ->type_name("PROGRAM");
+  cli::add_topic(*verb, with->topic, "Topic of the service")->capture_default_str();
+  verb->add_option("--method", with->method, "Method of the service")
+      ->capture_default_str()
+      ->type_name("NAME");
   cli::add_json(*verb, with->as_json);
   verb->callback([&chosen, with] { chosen = [with] { return compare(*with); }; });
 }

@@ -80,14 +80,23 @@ void wait_for_stop_signal() {
 }
 
 result<child> child::start(const std::vector<std::string>& arguments) {
+  std::vector<std::string> words{"mailroom"};
+  words.insert(words.end(), arguments.begin(), arguments.end());
+  return start("/proc/self/exe", std::move(words));
+}
+
+result<child> child::start_program(const std::vector<std::string>& words) {
+  return start(words.front(), words);
+}
+
+result<child> child::start(const std::string& program, std::vector<std::string> words) {
   std::array<int, 2> ends{};
   if (pipe2(ends.data(), O_CLOEXEC) != 0) {
     return system_error("pipe", errno);
   }
-  std::string name = "mailroom";
-  std::vector<std::string> kept = arguments;
-  std::vector<char*> argv{name.data()};
-  for (auto& each : kept) {
+  std::vector<char*> argv;
+  argv.reserve(words.size() + 1);
+  for (auto& each : words) {
     argv.push_back(each.data());
   }
   argv.push_back(nullptr);
@@ -96,12 +105,12 @@ result<child> child::start(const std::vector<std::string>& arguments) {
   posix_spawn_file_actions_init(&files);
   posix_spawn_file_actions_adddup2(&files, ends[1], STDOUT_FILENO);
   pid_t pid = -1;
-  const int failed = posix_spawn(&pid, "/proc/self/exe", &files, nullptr, argv.data(), environ);
+  const int failed = posix_spawnp(&pid, program.c_str(), &files, nullptr, argv.data(), environ);
   posix_spawn_file_actions_destroy(&files);
   close(ends[1]);
   if (failed != 0) {
     close(ends[0]);
-    return system_error("cannot start another process", failed);
+    return system_error("cannot start " + words.front(), failed);
   }
   return child(pid, ends[0]);
 }

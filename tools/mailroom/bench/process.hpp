@@ -30,12 +30,14 @@ void hold_stop_signals();
 /// Blocks until one comes.
 void wait_for_stop_signal();
 
-/// This program run once more with other arguments. Ends it, if it still runs, when it goes out of
-/// scope.
+/// This program run once more with other arguments, or another one. Ends it, if it still runs, when
+/// it goes out of scope.
 class child {
  public:
   /// `errc::io` with the system's words.
   static result<child> start(const std::vector<std::string>& arguments);
+  /// The first word is the program, looked for as a shell does.
+  static result<child> start_program(const std::vector<std::string>& words);
   child(child&& other) noexcept;
   child& operator=(child&&) = delete;
   ~child();
@@ -53,6 +55,7 @@ class child {
   pid_t pid() const noexcept { return pid_; }
 
  private:
+  static result<child> start(const std::string& program, std::vector<std::string> words);
   child(pid_t pid, int out) noexcept : pid_(pid), out_(out) {}
   bool read_more();
 

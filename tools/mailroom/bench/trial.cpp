@@ -17,13 +17,32 @@ std::vector<std::string> server_arguments(const trial& what, const contender& wh
   if (who.bare) {
     words.emplace_back(what.one_way ? "raw-sink" : "raw-serve");
   } else {
-    words.insert(words.end(), {"serve", "--executor", who.name});
+    words.insert(words.end(), {"serve", "--executor", who.executor});
   }
   words.insert(words.end(), {"--listen", "tcp://127.0.0.1:0"});
   if (*what.server_cpu != '\0') {
     words.insert(words.end(), {"--cpu", what.server_cpu});
   }
   return words;
+}
+
+result<child> start_server(const trial& what, const contender& who) {
+  if (who.program.empty()) {
+    return child::start(server_arguments(what, who));
+  }
+  std::vector<std::string> words;
+  if (*what.server_cpu != '\0') {
+    words = {"taskset", "--cpu-list", what.server_cpu};
+  }
+  words.insert(words.end(),
+               {who.program,
+                "--listen",
+                "tcp://127.0.0.1:0",
+                "--executor",
+                who.executor,
+                "--log-level",
+                "error"});
+  return child::start_program(words);
 }
 
 std::vector<std::string> client_arguments(const trial& what,
@@ -36,6 +55,9 @@ std::vector<std::string> client_arguments(const trial& what,
     words.emplace_back(what.one_way ? "raw-cast" : "raw-call");
   } else {
     words.insert(words.end(), {what.one_way ? "cast" : "call", "--executor", executor});
+  }
+  if (!who.program.empty()) {
+    words.insert(words.end(), {"--topic", who.topic, "--method", who.method});
   }
   words.insert(words.end(),
                {"--connect",
@@ -132,7 +154,7 @@ result<std::map<std::string, double>> run_once(const trial& what,
                                                const contender& who,
                                                double seconds,
                                                const std::string& client_executor) {
-  auto server = child::start(server_arguments(what, who));
+  auto server = start_server(what, who);
   if (!server) {
     return server.error();
   }

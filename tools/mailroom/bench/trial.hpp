@@ -32,6 +32,13 @@ const std::vector<trial>& trials();
 struct contender {
   std::string name;
   bool bare = false;
+  std::string executor = {};
+  std::string program = {};  ///< Somebody's service; empty: the endpoint of `bench serve`.
+  std::string topic = {};    ///< Of the service, and below.
+  std::string method = {};
+
+  /// A service need not have what counts casts.
+  bool plays(const trial& what) const noexcept { return program.empty() || !what.one_way; }
 };
 
 /// Runs a server and a load generator as processes of their own, and gives the trial's figures by
