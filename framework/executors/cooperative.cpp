@@ -10,7 +10,7 @@ thread_local const cooperative* current = nullptr;
 
 }  // namespace
 
-cooperative::cooperative(options with) : with_(std::move(with)) {
+cooperative::cooperative(options with) : with_(std::move(with)), mark_(with_.watch, *this) {
   assert(with_.run != nullptr);
 }
 
@@ -51,6 +51,7 @@ void cooperative::wake() noexcept {
 
 void cooperative::run() noexcept {
   current = this;
+  mark_.enter();
   time_point now = with_.host->now();
   for (;;) {
     if (timers_.next() <= now) {
@@ -61,6 +62,7 @@ void cooperative::run() noexcept {
       break;
     }
     if (void* const item = queue_.pop()) {
+      mark_.begin(now);
       const verdict wants = with_.run(item, *this);
       const time_point end = with_.host->now();
       meter_.add(end - std::exchange(now, end));  // The end of one turn is the start of the next.
@@ -74,10 +76,12 @@ void cooperative::run() noexcept {
       now = with_.host->now();
     }
   }
+  mark_.leave();
   current = nullptr;
 }
 
 void cooperative::sleep() noexcept {
+  mark_.rest();
   parker_.announce();
   if (queue_.empty() && !stopping_.load()) {
     parks_.add();
@@ -95,6 +99,7 @@ statistics cooperative::stats() const {
   all.parks = parks_.get();
   all.wakeups = wakeups_.load(std::memory_order_relaxed);
   meter_.add_to(all);
+  mark_.add_to(all);
   return all;
 }
 

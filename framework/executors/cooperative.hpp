@@ -3,6 +3,7 @@
 #include <mailroom/framework/executors/executor.hpp>
 #include <mailroom/framework/executors/parker.hpp>
 #include <mailroom/framework/executors/turn_queue.hpp>
+#include <mailroom/framework/executors/turn_watch.hpp>
 
 #include <atomic>
 #include <string>
@@ -40,6 +41,7 @@ class cooperative final : public executor {
   turn_queue queue_;
   timer_queue timers_;
   turn_meter meter_;
+  turn_mark mark_;
   counter parks_;
   std::atomic<std::uint64_t> wakeups_{0};
   parker parker_;

@@ -17,6 +17,7 @@ namespace mailroom::executors {
 
 class event_loop;
 class executor;
+class turn_watch;
 
 /// What an item wants after its turn: nothing, or to be put at the end of the queue.
 enum class verdict : std::uint8_t { done, again };
@@ -55,6 +56,8 @@ struct statistics {
   std::uint64_t wakeups = 0;  ///< How often a sleeping thread was woken from outside.
   duration busy{0};           ///< Time spent in turns, summed over the threads.
   duration longest_turn{0};
+  std::size_t stuck = 0;          ///< Threads in a turn that has gone on for too long, now.
+  std::uint64_t stuck_turns = 0;  ///< Such turns so far, each counted when it was found.
 };
 
 /// A scheduler policy and its threads. It is given opaque items and runs each for one turn at a
@@ -69,6 +72,7 @@ class executor {
     run_function run = nullptr;            ///< Required.
     platform* host = &platform::system();  ///< Clock and threads.
     std::vector<event_loop*> loops;        ///< loop-bound only: the loops to run on, at least one.
+    turn_watch* watch = nullptr;           ///< Looks for turns that do not end; null: nobody does.
   };
 
   executor() = default;
@@ -111,6 +115,10 @@ class executor {
   virtual std::size_t workers() const noexcept = 0;
 
   virtual statistics stats() const = 0;
+
+  /// One of its threads is stuck in a turn: items that wait for the end of that turn although
+  /// another thread could run them are given to one.
+  virtual void relieve() noexcept {}
 
   /// Runs what is queued until nothing is or `until` has passed, then ends the threads. A turn that
   /// is running is waited for. Blocks; called once, not from a thread of this executor. Items left

@@ -1,5 +1,6 @@
 #include <mailroom/framework/executors/event_loop.hpp>
 #include <mailroom/framework/executors/loop_bound.hpp>
+#include <mailroom/framework/executors/turn_watch.hpp>
 
 #include <atomic>
 #include <cassert>
@@ -13,7 +14,7 @@ namespace mailroom::executors {
 class loop_bound::seat final : public event_loop::source {
  public:
   seat(loop_bound& all, event_loop& loop) noexcept
-      : source(event_loop::phase::work), all_(all), loop_(loop) {}
+      : source(event_loop::phase::work), all_(all), loop_(loop), mark_(all.with_.watch, all) {}
 
   event_loop& loop() noexcept { return loop_; }
 
@@ -32,11 +33,16 @@ class loop_bound::seat final : public event_loop::source {
     if (!all_.started_.load(std::memory_order_acquire)) {
       return;
     }
+    if (!marked_) {
+      mark_.enter();
+      marked_ = true;
+    }
     const platform& host = *all_.with_.host;
     time_point now = host.now();
     for (std::size_t left = queue_.available(); left != 0 && !(draining() && stop_at_.passed(now));
          --left) {
       void* const item = queue_.pop();
+      mark_.begin(now);
       const verdict wants = all_.with_.run(item, all_);
       const time_point end = host.now();
       meter_.add(end - std::exchange(now, end));  // The end of one turn is the start of the next.
@@ -44,6 +50,7 @@ class loop_bound::seat final : public event_loop::source {
         queue_.push(item);
       }
     }
+    mark_.rest();
     if (draining() && (queue_.empty() || stop_at_.passed(now))) {
       drained_->set_value();
       drained_.reset();
@@ -67,6 +74,7 @@ class loop_bound::seat final : public event_loop::source {
     std::vector<void*> left;
     const auto leave = [&] {
       loop_.forget(*this);
+      mark_.leave();
       closed_ = true;
       left = queue_.close();
     };
@@ -82,6 +90,7 @@ class loop_bound::seat final : public event_loop::source {
 
   void add_to(statistics& sum) const {
     meter_.add_to(sum);
+    mark_.add_to(sum);
     sum.queued += queue_.size();
     const auto loop = loop_.stats();
     sum.parks += loop.sleeps;
@@ -115,6 +124,8 @@ class loop_bound::seat final : public event_loop::source {
   event_loop& loop_;
   turn_queue queue_;
   turn_meter meter_;
+  turn_mark mark_;
+  bool marked_ = false;  // Loop thread only.
   bool closed_ = false;  // Loop thread only, as the rest.
   deadline stop_at_;
   std::shared_ptr<std::promise<void>> drained_;  // Set while somebody waits in `drain`.

@@ -1,5 +1,6 @@
 #include <mailroom/framework/executors/parker.hpp>
 #include <mailroom/framework/executors/run_queue.hpp>
+#include <mailroom/framework/executors/turn_watch.hpp>
 #include <mailroom/framework/executors/work_stealing.hpp>
 
 #include <algorithm>
@@ -22,10 +23,12 @@ struct alignas(64) work_stealing::worker {
   worker(work_stealing& all, std::size_t its_index)
       : owner(all),
         index(its_index),
+        mark(all.with_.watch, all),
         random(static_cast<std::uint32_t>(its_index) * 2654435761U + 1U) {}
 
   work_stealing& owner;
   const std::size_t index;
+  turn_mark mark;
   std::thread thread;
 
   // Its thread only.
@@ -141,6 +144,7 @@ void work_stealing::arm(timer& t, time_point due) noexcept {
 
 void work_stealing::run(worker& w) noexcept {
   worker::current = &w;
+  w.mark.enter();
   w.now = with_.host->now();
   while (!over_.load()) {
     if (timers_.next() <= w.now) {
@@ -165,10 +169,12 @@ void work_stealing::run(worker& w) noexcept {
     }
     run_turn(w, item);
   }
+  w.mark.leave();
   worker::current = nullptr;
 }
 
 void work_stealing::run_turn(worker& w, void* item) noexcept {
+  w.mark.begin(w.now);
   const verdict wants = with_.run(item, *this);
   const time_point end = with_.host->now();
   w.meter.add(end - std::exchange(w.now, end));  // The end of one turn is the start of the next.
@@ -346,6 +352,7 @@ void work_stealing::park(worker& w) noexcept {
     searching_.fetch_sub(1);
   }
   w.timers_changed = false;
+  w.mark.rest();
   w.sleep.announce();
   time_point until = time_point::max();
   bool all_idle = false;
@@ -520,6 +527,7 @@ statistics work_stealing::stats() const {
   all.wakeups = wakeups_.load(std::memory_order_relaxed);
   for (const auto& w : workers_) {
     w->meter.add_to(all);
+    w->mark.add_to(all);
     all.queued += w->queue.size() + w->pinned.size() +
                   (w->slot.load(std::memory_order_relaxed) != nullptr ? 1 : 0);
     all.steals += w->steals.get();

@@ -37,6 +37,8 @@ class work_stealing final : public executor {
   affinity own_worker() const noexcept override;
   std::size_t workers() const noexcept override { return workers_.size(); }
   statistics stats() const override;
+  /// For the item in the slot of the stuck worker.
+  void relieve() noexcept override { wake_one(); }
   std::vector<void*> stop(deadline until) override;
 
  private:

@@ -30,7 +30,10 @@ struct job {
 
 /// One executor of each policy with what it needs around it.
 struct station {
-  explicit station(std::string_view policy, std::size_t workers = 2, bool started = true)
+  explicit station(std::string_view policy,
+                   std::size_t workers = 2,
+                   bool started = true,
+                   executors::turn_watch* watch = nullptr)
       : is_loop_bound(policy == "loop-bound") {
     if (is_loop_bound) {
       for (std::size_t i = 0; i != workers; ++i) {
@@ -43,6 +46,7 @@ struct station {
     with.name = "tested";
     with.workers = workers;
     with.run = &job::run;
+    with.watch = watch;
     for (const auto& loop : loops) {
       with.loops.push_back(loop.get());
     }
