@@ -7,7 +7,7 @@
 namespace mailroom::async {
 namespace {
 
-thread_local flow* current = nullptr;
+thread_local flow_scope* innermost = nullptr;
 
 class no_work final : public work {
  public:
@@ -44,15 +44,28 @@ class waiting_thread final : public home {
 // Never inlined: a fiber may look at it before and after a switch, and an address of a thread-local
 // kept across the switch would be the wrong one if a compiler hoisted it.
 [[gnu::noinline]] flow* current_flow() noexcept {
-  return current;
+  return innermost == nullptr ? nullptr : innermost->entered_;
 }
 
-[[gnu::noinline]] flow_scope::flow_scope(flow* entered) noexcept : before_(current) {
-  current = entered;
+[[gnu::noinline]] flow_scope::flow_scope(flow* entered) noexcept
+    : entered_(entered), outer_(innermost) {
+  std::atomic_signal_fence(std::memory_order_release);
+  innermost = this;
 }
 
 [[gnu::noinline]] flow_scope::~flow_scope() {
-  current = before_;
+  innermost = outer_;
+  std::atomic_signal_fence(std::memory_order_release);
+}
+
+// What resumes a flow may find it ended and destroyed, and leave its scope only then.
+[[gnu::noinline]] flow::~flow() {
+  for (flow_scope* each = innermost; each != nullptr; each = each->outer_) {
+    if (each->entered_ == this) {
+      each->entered_ = nullptr;
+      std::atomic_signal_fence(std::memory_order_release);
+    }
+  }
 }
 
 work* completion::done_mark() noexcept {

@@ -118,7 +118,12 @@ struct flow {
   deadline until;                   ///< Nested calls inherit it.
   const lineage* within = nullptr;  ///< Told by nested calls (`rpc::call_origin`); null: nothing.
   std::string_view name;            ///< "topic.method", for messages to people.
+  std::uint64_t call = 0;           ///< The call that it serves, as its caller counts; 0: none.
   bool cancelled = false;           ///< Every further wait throws `flow_cancelled`.
+
+  /// It is current no more, though its scope may end later: a signal handler may look at the
+  /// current flow at any moment.
+  ~flow();
 };
 
 /// The flow whose code runs on this thread now; null outside of handlers.
@@ -133,7 +138,11 @@ class flow_scope {
   flow_scope& operator=(const flow_scope&) = delete;
 
  private:
-  flow* before_;
+  friend flow* current_flow() noexcept;
+  friend struct flow;
+
+  flow* entered_;
+  flow_scope* const outer_;
 };
 
 /// Thrown at the point where a flow waits when its actor is being ended. Not a std::exception, so

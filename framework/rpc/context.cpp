@@ -17,6 +17,7 @@ context::context(const rpc::incoming& call, async::style how)
   flow_.until = call.until();
   flow_.within = origin_.get();
   flow_.name = call.what().full_name();
+  flow_.call = call.id();
 }
 
 context::context(rpc::activation& at, std::string_view name) : at_(at) {
