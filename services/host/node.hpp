@@ -40,7 +40,12 @@ struct node_options {
       {};  ///< More of them, so that one cannot starve another.
   /// Topics, and the executor that serves each; outranks what the endpoint says (`placed_on`).
   std::map<std::string, std::string> placement = {};
-  duration heartbeat = std::chrono::seconds(1);   ///< A peer is dead after three missed.
+  duration heartbeat = std::chrono::seconds(1);  ///< A peer is dead after three missed.
+  /// A handler that keeps its thread for longer is reported once: a log line `stuck_turn` with its
+  /// name, executor, call and stack, innermost function first (addresses, if the program was
+  /// stripped); zero: none is. Blocking handlers and those that wait keep none. The stack is taken
+  /// in a signal handler: a system call that it sits in may return EINTR, see signal(7).
+  duration watchdog = std::chrono::seconds(1);
   std::size_t max_body = std::size_t{32} << 20U;  ///< Bytes of one body.
   std::uint32_t in_flight_per_peer =
       65'536;  ///< Calls of one peer not yet answered; over it `errc::busy`.

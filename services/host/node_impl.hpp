@@ -9,6 +9,7 @@
 #include <mailroom/framework/executors/blocking_pool.hpp>
 #include <mailroom/framework/executors/event_loop.hpp>
 #include <mailroom/framework/executors/executor.hpp>
+#include <mailroom/framework/executors/turn_watch.hpp>
 #include <mailroom/framework/rpc/connector.hpp>
 #include <mailroom/framework/rpc/control_client.hpp>
 #include <mailroom/framework/rpc/control_server.hpp>
@@ -90,6 +91,8 @@ class running_node {
   void join_self();
   void topics_changed();
   void add_verbs();
+  void start_watchdog();
+  void tell_of(const executors::stuck_turn& what) const;
   wire::buffer describe();
   wire::buffer executors_table();
   wire::buffer stats() const;
@@ -111,6 +114,7 @@ class running_node {
   transports::zmq_transport zmq_;
   rpc::session_table sessions_;
   rpc::dispatcher dispatcher_;
+  std::unique_ptr<executors::turn_watch> watchdog_;  // Null: there is none.
   std::map<std::string, std::unique_ptr<executors::executor>>
       executors_;  // By name. Guarded by endpoints_mutex_ once others can ask.
   executors::executor* executor_ = nullptr;  // The usual one.

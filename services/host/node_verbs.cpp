@@ -127,7 +127,7 @@ wire::buffer running_node::executors_table() {
     const auto stats = executor->stats();
     const double busy = std::chrono::duration<double>(stats.busy).count();
     const auto threads = static_cast<double>(std::max<std::size_t>(stats.threads, 1));
-    out.pack_map(11);
+    out.pack_map(13);
     field(out, "name", stats.name);
     field(out, "policy", stats.policy);
     field(out, "threads", stats.threads);
@@ -139,6 +139,8 @@ wire::buffer running_node::executors_table() {
     field(out, "parks", stats.parks);
     field(out, "wakeups", stats.wakeups);
     field(out, "longest_turn_us", microseconds(stats.longest_turn));
+    field(out, "stuck", stats.stuck);
+    field(out, "stuck_turns", stats.stuck_turns);
   }
   return written;
 }

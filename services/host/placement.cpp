@@ -53,7 +53,8 @@ result<executors::executor*> running_node::executor_for(const std::string& name)
                                         .workers = with.workers,
                                         .run = &actors::runtime::run_turn,
                                         .host = &host_,
-                                        .loops = {&loop_}});
+                                        .loops = {&loop_},
+                                        .watch = watchdog_.get()});
   if (!made) {
     return made.error();
   }

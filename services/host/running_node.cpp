@@ -75,6 +75,11 @@ result<void> running_node::check() const {
       options_.heartbeat > std::chrono::hours(1)) {
     return error(errc::invalid_value, "a heartbeat is from 10ms to 1h");
   }
+  if (options_.watchdog != duration(0) && (options_.watchdog < std::chrono::milliseconds(10) ||
+                                           options_.watchdog > std::chrono::hours(1))) {
+    return error(errc::invalid_value,
+                 "the watchdog's limit is from 10ms to 1h, or 0 for no watchdog");
+  }
   if (options_.max_body < 256 || options_.max_body > (std::size_t{1} << 30U)) {
     return error(
         errc::invalid_value,
@@ -90,6 +95,7 @@ result<void> running_node::open() {
   loop_.start();
   control_loop_.start();
   loops_run_ = true;
+  start_watchdog();
   for (const auto& each : options_.executors) {
     if (const auto made = executor_for(each.name); !made) {
       return made.error();
@@ -407,6 +413,11 @@ bool running_node::close() {
     each->stop(deadline(host_.now() + after_cancelling));
   }
   if (loops_run_) {
+    run_on(control_loop_, [&] {
+      if (watchdog_) {
+        watchdog_->close();
+      }
+    });
     run_on(loop_, [&] {
       data_server_.reset();
       connector_.reset();

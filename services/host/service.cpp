@@ -72,6 +72,11 @@ config_schema node_schema(const std::vector<option>& more) {
             .type = option_type::time,
             .fallback = "1s",
             .help = "a peer is dead after three missed heartbeats"})
+      .add({.key = "node.watchdog",
+            .type = option_type::time,
+            .fallback = "1s",
+            .help = "a handler that keeps its thread for longer is logged with its stack; 0: none "
+                    "is"})
       .add({.key = "node.max_body",
             .type = option_type::size,
             .fallback = "32MiB",
@@ -173,6 +178,7 @@ result<node_options> node_options_from(const config& settings) {
       .executors = *std::move(executors),
       .placement = *std::move(placement),
       .heartbeat = settings.time("node.heartbeat"),
+      .watchdog = settings.time("node.watchdog"),
       .max_body = static_cast<std::size_t>(settings.size("node.max_body"))};
 }
 

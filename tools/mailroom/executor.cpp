@@ -43,7 +43,9 @@ constexpr column columns[] = {{"NAME", "name"},
                               {"STEALS", "steals"},
                               {"PARKS", "parks"},
                               {"WAKEUPS", "wakeups"},
-                              {"LONGEST TURN", "longest_turn_us"}};
+                              {"LONGEST TURN", "longest_turn_us"},
+                              {"STUCK", "stuck"},
+                              {"WERE STUCK", "stuck_turns"}};
 
 std::string cell(const nlohmann::json& of, const std::string& key) {
   const auto found = of.find(key);

@@ -67,6 +67,7 @@ BOOST_AUTO_TEST_CASE(shows_its_flags) {
               "Example",
               "--listen",
               "--executor",
+              "--watchdog",
               "cooperative",
               "work-stealing",
               "loop-bound"});

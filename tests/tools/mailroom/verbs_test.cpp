@@ -136,6 +136,8 @@ BOOST_AUTO_TEST_CASE(executor_ls_shows_threads_and_counters) {
   BOOST_TEST(parsed[0].at("policy") == "loop-bound");
   BOOST_TEST(parsed[0].at("threads") == 1);
   BOOST_TEST(parsed[0].at("endpoints") == 1);
+  BOOST_TEST(parsed[0].at("stuck") == 0);
+  BOOST_TEST(parsed[0].at("stuck_turns") == 0);
 }
 
 BOOST_AUTO_TEST_CASE(executor_set_moves_a_topic) {
