@@ -57,11 +57,11 @@ figures ping_pong(caf::actor_system& of, int pairs, int rounds) {
 }
 
 figures one_pair(caf::actor_system& of, double scale) {
-  return ping_pong(of, 1, scaled(150'000, scale));
+  return ping_pong(of, 1, scaled(60'000, scale));
 }
 
 figures sixteen_pairs(caf::actor_system& of, double scale) {
-  return ping_pong(of, 16, scaled(12'000, scale));
+  return ping_pong(of, 16, scaled(5'000, scale));
 }
 
 // ---- a token on its way around
@@ -81,7 +81,7 @@ caf::behavior link(caf::event_based_actor* self, finish_line* finish) {
 }
 
 figures ring(caf::actor_system& of, double scale) {
-  const int hops = scaled(300'000, scale);
+  const int hops = scaled(120'000, scale);
   std::vector<caf::actor> links(503);
   finish_line finish;
   std::generate(links.begin(), links.end(), [&] { return of.spawn(link, &finish); });
@@ -125,7 +125,7 @@ caf::behavior asking(caf::event_based_actor* self,
 
 // A message is one request or one response.
 figures request_response(caf::actor_system& of, double scale) {
-  const int requests = scaled(80'000, scale);
+  const int requests = scaled(40'000, scale);
   finish_line finish;
   const auto asks = of.spawn(asking, of.spawn(answering), requests, &finish);
   const stopwatch since;

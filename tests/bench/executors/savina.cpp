@@ -67,7 +67,7 @@ caf::behavior meeting_place(caf::event_based_actor* self,
 // Four messages a meeting: two arrive, one is told of the other, and tells it.
 figures chameneos(caf::actor_system& of, double scale) {
   constexpr int guests = 100;
-  const int meetings = scaled(60'000, scale);
+  const int meetings = scaled(30'000, scale);
   finish_line finish;
   std::vector<caf::actor> all;
   {
@@ -107,7 +107,7 @@ caf::behavior talker(caf::event_based_actor* self,
 
 figures big(caf::actor_system& of, double scale) {
   constexpr std::uint32_t talkers = 120;
-  const int pings = scaled(1'200, scale);
+  const int pings = scaled(700, scale);
   finish_line finish(talkers);
   crowd all;
   for (std::uint32_t i = 0; i != talkers; ++i) {
@@ -200,7 +200,7 @@ caf::behavior teller(caf::stateful_actor<ledger>* self,
 
 // Four messages a transaction: two requests, two responses.
 figures bank_transaction(caf::actor_system& of, double scale) {
-  const int transactions = scaled(40'000, scale);
+  const int transactions = scaled(15'000, scale);
   finish_line finish;
   const auto asks = of.spawn(teller, 1'000, transactions, &finish);
   const stopwatch since;

@@ -54,7 +54,7 @@ caf::behavior dealer(caf::event_based_actor* self, const std::vector<caf::actor>
 
 figures fork_join_messages(caf::actor_system& of, double scale) {
   constexpr std::size_t actors = 60;
-  const int rounds = scaled(5'000, scale);
+  const int rounds = scaled(2'500, scale);
   finish_line finish(actors);
   caf::actor deals;
   {
@@ -97,7 +97,7 @@ caf::behavior forking(caf::event_based_actor* self, int actors, finish_line* fin
 
 // A message there, one back, for each actor.
 figures fork_join_actors(caf::actor_system& of, double scale) {
-  const int actors = scaled(25'000, scale);
+  const int actors = scaled(15'000, scale);
   finish_line finish;
   const auto forks = of.spawn(forking, actors, &finish);
   const stopwatch since;
@@ -181,7 +181,7 @@ caf::behavior tree_root(caf::stateful_actor<node_state>* self,
 figures unbalanced_tree(caf::actor_system& of, double scale) {
   int nodes = 0;
   finish_line finish;
-  const auto root = of.spawn(tree_root, scaled(800, scale), &nodes, &finish);
+  const auto root = of.spawn(tree_root, scaled(500, scale), &nodes, &finish);
   const stopwatch since;
   caf::anon_send(root, go::value);
   finish.wait();
