@@ -52,7 +52,7 @@ void cooperative::wake() noexcept {
 void cooperative::run() noexcept {
   current = this;
   mark_.enter();
-  time_point now = with_.host->now();
+  time_point now = meter_.begin(*with_.host);
   for (;;) {
     if (timers_.next() <= now) {
       timers_.fire(now);
@@ -64,8 +64,7 @@ void cooperative::run() noexcept {
     if (void* const item = queue_.pop()) {
       mark_.begin(now);
       const verdict wants = with_.run(item, *this);
-      const time_point end = with_.host->now();
-      meter_.add(end - std::exchange(now, end));  // The end of one turn is the start of the next.
+      now = meter_.end_turn(*with_.host);
       if (wants == verdict::again) {
         queue_.push(item);
       }
@@ -73,7 +72,7 @@ void cooperative::run() noexcept {
       break;
     } else {
       sleep();
-      now = with_.host->now();
+      now = meter_.begin(*with_.host);
     }
   }
   mark_.leave();

@@ -38,14 +38,13 @@ class loop_bound::seat final : public event_loop::source {
       marked_ = true;
     }
     const platform& host = *all_.with_.host;
-    time_point now = host.now();
+    time_point now = meter_.begin(host);
     for (std::size_t left = queue_.available(); left != 0 && !(draining() && stop_at_.passed(now));
          --left) {
       void* const item = queue_.pop();
       mark_.begin(now);
       const verdict wants = all_.with_.run(item, all_);
-      const time_point end = host.now();
-      meter_.add(end - std::exchange(now, end));  // The end of one turn is the start of the next.
+      now = meter_.end_turn(host);
       if (wants == verdict::again) {
         queue_.push(item);
       }

@@ -23,26 +23,40 @@ class counter {
   std::atomic<std::uint64_t> value_{0};
 };
 
-/// What a thread did in its turns. Written by that thread.
-struct turn_meter {
-  counter turns;
-  counter busy;     // Nanoseconds.
-  counter longest;  // Nanoseconds.
+/// What a thread did in its turns, and when: the end of one is the start of the next. Written by
+/// that thread.
+class turn_meter {
+ public:
+  /// Before the first turn, and whenever the thread did something else. Returns the time.
+  time_point begin(const platform& host) noexcept { return now_ = host.now(); }
 
-  void add(duration took) noexcept {
-    const auto nanoseconds = static_cast<std::uint64_t>(took.count());
+  /// After each turn. Returns the time.
+  time_point end_turn(const platform& host) noexcept {
+    const time_point end = host.now();
+    const auto took = static_cast<std::uint64_t>((end - std::exchange(now_, end)).count());
     turns.add();
-    busy.add(nanoseconds);
-    if (nanoseconds > longest.get()) {
-      longest.set(nanoseconds);
+    busy_.add(took);
+    if (took > longest_.get()) {
+      longest_.set(took);
     }
+    return end;
   }
+
+  /// When the last turn ended.
+  time_point now() const noexcept { return now_; }
 
   void add_to(statistics& sum) const noexcept {
     sum.turns += turns.get();
-    sum.busy += duration(busy.get());
-    sum.longest_turn = std::max(sum.longest_turn, duration(longest.get()));
+    sum.busy += duration(busy_.get());
+    sum.longest_turn = std::max(sum.longest_turn, duration(longest_.get()));
   }
+
+  counter turns;
+
+ private:
+  time_point now_;
+  counter busy_;     // Nanoseconds.
+  counter longest_;  // Nanoseconds.
 };
 
 /// A first-in-first-out ring of items that grows. Used by one thread at a time.

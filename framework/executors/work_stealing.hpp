@@ -1,7 +1,7 @@
 #pragma once
 
 #include <mailroom/framework/executors/executor.hpp>
-#include <mailroom/framework/executors/turn_queue.hpp>
+#include <mailroom/framework/executors/injection_queue.hpp>
 
 #include <atomic>
 #include <cstddef>
@@ -44,22 +44,21 @@ class work_stealing final : public executor {
  private:
   struct worker;
 
-  // One worker's life.
+  // A worker's life: work_stealing.cpp.
   void run(worker& w) noexcept;
-  void run_turn(worker& w, void* item) noexcept;
+  time_point run_turn(worker& w, void* item) noexcept;
   void* next(worker& w) noexcept;
   void* next_shared(worker& w) noexcept;
-  void* search(worker& w) noexcept;
-  void* steal(worker& w, bool slots_too) noexcept;
-  void* take_injected(worker& w) noexcept;
-  void* take_one_injected() noexcept;
   void push(worker& w, void* item) noexcept;
-  void inject(void* const* items, std::size_t count) noexcept;
 
-  // Searching and sleeping.
+  // Searching and stealing: work_stealing_search.cpp.
   bool begin_search(worker& w) noexcept;
   void end_search(worker& w) noexcept;
+  void* search(worker& w) noexcept;
+  void* steal(worker& w, bool slots_too) noexcept;
   bool work_to_share() const noexcept;
+
+  // Sleeping and waking: work_stealing_sleep.cpp.
   void park(worker& w) noexcept;
   bool search_again(worker& w) noexcept;
   void wake_one() noexcept;
@@ -69,27 +68,24 @@ class work_stealing final : public executor {
   void wake(worker* w) noexcept;
   void finish() noexcept;
 
+  // Hardly ever changes.
   const options with_;
   std::vector<std::unique_ptr<worker>> workers_;
   std::size_t most_searchers_ = 1;
-  timer_queue timers_;
+  deadline stop_at_;  // Written before stopping_.
+  std::atomic<bool> stopping_{false};
+  std::atomic<bool> over_{false};  // Workers leave after the turn they are in.
 
-  alignas(64) std::mutex injection_mutex_;
-  item_ring injected_;   // Guarded by injection_mutex_.
-  bool closed_ = false;  // Guarded by injection_mutex_.
-  std::atomic<std::size_t> injected_size_{0};
+  alignas(64) timer_queue timers_;
+  alignas(64) injection_queue injected_;
 
   alignas(64) std::atomic<std::size_t> searching_{0};
   std::atomic<std::size_t> idle_size_{0};
-  std::mutex idle_mutex_;
+  alignas(64) std::mutex idle_mutex_;
   std::vector<worker*> idle_;     // Asleep or about to. Guarded by idle_mutex_.
   worker* keeper_ = nullptr;      // The one of idle_ that sleeps until ... Guarded by idle_mutex_.
   time_point keeper_wakes_at_{};  // ... this. Guarded by idle_mutex_.
   std::atomic<std::uint64_t> wakeups_{0};
-
-  deadline stop_at_;  // Written before stopping_.
-  std::atomic<bool> stopping_{false};
-  std::atomic<bool> over_{false};  // Workers leave after the turn they are in.
 };
 
 }  // namespace mailroom::executors
