@@ -9,6 +9,14 @@
 #include <utility>
 
 namespace mailroom::executors {
+namespace {
+
+// Beyond what was queued when it began: turns that answer each other need no pass each, and what
+// they send leaves soon enough.
+constexpr std::size_t turns_per_pass = 64;
+constexpr duration time_per_pass = 20us;
+
+}  // namespace
 
 /// One loop's queue.
 class loop_bound::seat final : public event_loop::source {
@@ -38,9 +46,15 @@ class loop_bound::seat final : public event_loop::source {
       marked_ = true;
     }
     const platform& host = *all_.with_.host;
-    time_point now = meter_.begin(host);
-    for (std::size_t left = queue_.available(); left != 0 && !(draining() && stop_at_.passed(now));
-         --left) {
+    const time_point began = meter_.begin(host);
+    time_point now = began;
+    const std::size_t queued = queue_.available();
+    for (std::size_t turns = 0; turns < queued || (turns < turns_per_pass &&
+                                                   now - began < time_per_pass && !queue_.empty());
+         ++turns) {
+      if (draining() && stop_at_.passed(now)) {
+        break;
+      }
       void* const item = queue_.pop();
       mark_.begin(now);
       const verdict wants = all_.with_.run(item, all_);

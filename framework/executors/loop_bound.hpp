@@ -13,8 +13,8 @@ namespace mailroom::executors {
 
 /// Runs turns on the threads of event loops, in their phase work, between the sockets' input and
 /// their output: what asyncio's loop is to Python. The loops belong to someone else and run from
-/// before `start` until after `stop`. A pass runs as many turns as were queued when the phase
-/// began.
+/// before `start` until after `stop`. A pass runs the turns that were queued when the phase began,
+/// and for some microseconds those that they cause.
 ///
 /// `affinity::worker(n)` is the n-th loop. `anywhere` is the calling loop if it is one of ours,
 /// else the first. Timers are armed on the calling loop likewise.
