@@ -7,6 +7,7 @@
 #include <caf/monitorable_actor.hpp>
 #include <caf/resumable.hpp>
 
+#include <algorithm>
 #include <chrono>
 #include <condition_variable>
 #include <iostream>
@@ -19,6 +20,7 @@ namespace mailroom::actors {
 namespace {
 
 constexpr std::chrono::seconds longest_wait(5);
+constexpr duration time_slice = 1ms;
 
 // CAF's default handlers print through the scheduler's printer and crash without one. Its own is a
 // thread; this one prints on the thread that asks.
@@ -127,15 +129,37 @@ executors::verdict scheduler::run_turn(void* item, executors::executor& where) n
 }
 
 executors::verdict scheduler::run(caf::resumable& runnable) noexcept {
-  switch (runnable.resume(&unit_, max_throughput())) {
-    case caf::resumable::resume_later: return executors::verdict::again;
-    case caf::resumable::done:
-    case caf::resumable::awaiting_message:
-    case caf::resumable::shutdown_execution_unit: break;
+  // Endpoints, which call themselves io_actor, bound their turns themselves.
+  const bool again = runnable.subtype() == caf::resumable::scheduled_actor
+                         ? run_slice(runnable)
+                         : wants_more(runnable, max_throughput());
+  if (again) {
+    return executors::verdict::again;
   }
   caf::intrusive_ptr_release(&runnable);
   let_go();
   return executors::verdict::done;
+}
+
+bool scheduler::wants_more(caf::resumable& runnable, std::size_t after_messages) noexcept {
+  return runnable.resume(&unit_, after_messages) == caf::resumable::resume_later;
+}
+
+// CAF bounds a turn in messages, but how long one takes nobody knows before. So first there is one,
+// then twice as many each time until the slice is over: a turn of long ones is not much longer than
+// that, and one of short ones seldom looks at the clock.
+bool scheduler::run_slice(caf::resumable& actor) noexcept {
+  time_point ends = time_point::max();
+  std::size_t left = max_throughput();
+  for (std::size_t some = 1; wants_more(actor, some); some = std::min(2 * some, left)) {
+    const time_point now = host_.now();
+    left -= some;
+    if (left == 0 || now >= ends) {
+      return true;
+    }
+    ends = std::min(ends, now + time_slice);
+  }
+  return false;
 }
 
 // ---------------------------------------------------------------- clock

@@ -115,6 +115,8 @@ class scheduler final : public caf::scheduler::abstract_coordinator {
   };
 
   executors::verdict run(caf::resumable& runnable) noexcept;
+  bool run_slice(caf::resumable& actor) noexcept;
+  bool wants_more(caf::resumable& runnable, std::size_t after_messages) noexcept;
   void visit_threads(time_point until);
   bool is_quiet() const noexcept { return held_.load(std::memory_order_acquire) == 0; }
 

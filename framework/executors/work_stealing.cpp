@@ -9,9 +9,15 @@
 namespace mailroom::executors {
 namespace {
 
-constexpr unsigned slot_runs_in_a_row = 16;  // Then the queue, so that two items cannot starve it.
-constexpr unsigned turns_per_injection_look =
-    61;  // Go's number: a prime, so that it beats with nothing.
+// What came last goes first for so many turns and so long; then it goes to the end of the queue, so
+// that items that wake each other cannot starve it.
+constexpr unsigned slot_runs_in_a_row = 16;
+constexpr duration slot_time_in_a_row = 100us;
+
+// How often a worker that has work looks for what came from outside. The turns are Go's number: a
+// prime, so that it beats with nothing.
+constexpr unsigned turns_per_injection_look = 61;
+constexpr duration time_per_injection_look = 100us;
 
 }  // namespace
 
@@ -163,19 +169,29 @@ void* work_stealing::next(worker& w) noexcept {
 }
 
 void* work_stealing::next_shared(worker& w) noexcept {
-  if (w.tick % turns_per_injection_look == 0) {
+  const time_point now = w.meter.now();
+  if (w.tick % turns_per_injection_look == 0 || now - w.looked_at >= time_per_injection_look) {
+    w.looked_at = now;
     if (void* const item = injected_.pop()) {
-      return item;
+      push(w, item);
+      wake_one();
     }
   }
-  if (w.slot_runs < slot_runs_in_a_row) {
+  const bool goes_first =
+      w.slot_runs < slot_runs_in_a_row && now - w.slot_since < slot_time_in_a_row;
+  if (goes_first) {
     if (void* const item = w.slot.take()) {
       ++w.slot_runs;
       return item;
     }
   }
   w.slot_runs = 0;
+  w.slot_since = now;
   if (void* const item = w.queue.pop()) {
+    if (void* const last = goes_first ? nullptr : w.slot.take()) {
+      push(w, last);
+      wake_one();
+    }
     return item;
   }
   if (void* const item = w.slot.take()) {

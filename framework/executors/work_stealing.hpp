@@ -20,7 +20,10 @@ namespace mailroom::executors {
 /// (`affinity::worker`) run there alone, in order.
 ///
 /// An item in the slot waits for the end of the turn that submitted it, unless a worker searches
-/// meanwhile: waking one for each message that a turn sends would cost more than it gains.
+/// meanwhile: waking one for each message that a turn sends would cost more than it gains. What
+/// goes first because of the slot does so for some turns or microseconds only, and as often a
+/// worker that has work looks for what came from outside: nobody waits for more than a few turns of
+/// the others.
 class work_stealing final : public executor {
  public:
   /// Precondition: `with.run` is set.

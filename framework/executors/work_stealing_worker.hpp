@@ -52,7 +52,9 @@ struct alignas(64) work_stealing::worker {
   // Its thread only.
   std::uint32_t random;  // Which victim to begin with; any sequence does.
   unsigned tick = 0;
+  time_point looked_at;  // For what came from outside.
   unsigned slot_runs = 0;
+  time_point slot_since;        // When the first of these runs began.
   bool pinned_turn = false;     // Where `next` found the item: `again` puts it back there.
   bool timers_changed = false;  // Before a long turn somebody must sleep until the next timer.
   bool searching = false;       // Also set, under idle_mutex_, by the one that wakes it.

@@ -12,7 +12,10 @@
 #include <caf/scoped_actor.hpp>
 #include <pthread.h>
 
+#include <algorithm>
 #include <array>
+#include <atomic>
+#include <cstdint>
 #include <memory>
 #include <set>
 #include <stdexcept>
@@ -59,6 +62,7 @@ class house {
   house& operator=(const house&) = delete;
 
   caf::actor_system& system() { return *system_; }
+  std::uint64_t turns() const { return executor_->stats().turns; }
 
  private:
   executors::event_loop loop_;
@@ -105,6 +109,28 @@ caf::behavior spawning(caf::event_based_actor* self, const caf::actor& root, int
 
 caf::behavior throwing(caf::event_based_actor*) {
   return {[](int) -> int { throw std::runtime_error("as told"); }};
+}
+
+// Works, and always has the next message to itself.
+caf::behavior busy(caf::event_based_actor* self, const std::atomic<bool>* enough) {
+  self->send(self, tick::value);
+  return {[=](tick) {
+    const auto until = clock::now() + 50us;
+    while (clock::now() < until) {
+    }
+    if (*enough) {
+      self->quit();
+    } else {
+      self->send(self, tick::value);
+    }
+  }};
+}
+
+caf::behavior telling_turns(caf::event_based_actor* self, const house* of) {
+  return {[=](tick) {
+    self->quit();
+    return of->turns();
+  }};
 }
 
 caf::behavior printing(caf::event_based_actor* self) {
@@ -201,6 +227,35 @@ BOOST_AUTO_TEST_CASE(ends_although_its_threads_have_spawned_actors) {
     int answers = 0;
     self->receive_for(answers, 10)([](const std::string&) {});
     BOOST_TEST(answers == 10);
+  }
+}
+
+// Turns end in time: the house sets no limit to an actor's messages.
+BOOST_AUTO_TEST_CASE(busy_actors_do_not_starve_another) {
+  constexpr std::uint64_t busy_ones = 11;
+  for (const auto* policy : {"cooperative", "work-stealing", "loop-bound"}) {
+    std::atomic<bool> enough{false};
+    house at(policy);
+    caf::scoped_actor self{at.system()};
+    std::vector<caf::actor> all;
+    for (std::uint64_t i = 0; i != busy_ones; ++i) {
+      all.push_back(self->spawn(busy, &enough));
+    }
+    std::vector<std::uint64_t> waited;
+    for (int round = 0; round != 50; ++round) {
+      const auto another = self->spawn(telling_turns, &at);
+      self->send(another, tick::value);
+      const auto before = at.turns();  // Late if we are interrupted: too little is no failure.
+      self->receive(
+          [&](std::uint64_t after) { waited.push_back(after > before ? after - before : 0); },
+          caf::after(std::chrono::seconds(30)) >> [] { BOOST_FAIL("no answer"); });
+    }
+    enough = true;
+    for (const auto& each : all) {
+      self->wait_for(each);
+    }
+    std::sort(waited.begin(), waited.end());
+    BOOST_TEST(waited.back() <= 5 * busy_ones, policy << ": " << waited.back());
   }
 }
 
