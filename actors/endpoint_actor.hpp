@@ -3,6 +3,7 @@
 #include <mailroom/actors/scheduler.hpp>
 
 #include <mailroom/framework/base/platform.hpp>
+#include <mailroom/framework/executors/event_loop.hpp>
 #include <mailroom/framework/executors/executor.hpp>
 #include <mailroom/framework/rpc/activation.hpp>
 
@@ -38,6 +39,7 @@ class endpoint_actor final : public caf::event_based_actor, private rpc::runner 
   struct surroundings {
     platform& host;
     executors::blocking_pool& pool;
+    executors::event_loop& loop;
     scheduler& units;
     const std::function<void()>&
         quiet;  ///< Called when an activation is quiet after a stop. @threadsafe
@@ -87,6 +89,7 @@ class endpoint_actor final : public caf::event_based_actor, private rpc::runner 
   void move(rpc::relocation& to) noexcept override;
   void keep_thread() noexcept override;
   executors::blocking_pool* pool() noexcept override { return &within_.pool; }
+  executors::event_loop* loop() noexcept override { return &within_.loop; }
   const std::string& executor_name() const noexcept override { return home().name(); }
   void arm(executors::timer& t, time_point due) noexcept override { home().arm(t, due); }
   void cancel(executors::timer& t) noexcept override { home().cancel(t); }

@@ -61,6 +61,7 @@ class runtime::impl {
  public:
   impl(executors::executor& usual,
        executors::blocking_pool& pool,
+       executors::event_loop& loop,
        platform& host,
        std::function<void()> quiet)
       : quiet_(std::move(quiet)) {
@@ -73,7 +74,7 @@ class runtime::impl {
     system_ = std::make_unique<caf::actor_system>(config_);
     // What is left is told to exit by its owner; waiting for it here could wait for ever.
     system_->await_actors_before_shutdown(false);
-    surroundings_.emplace(endpoint_actor::surroundings{host, pool, *scheduler_, quiet_});
+    surroundings_.emplace(endpoint_actor::surroundings{host, pool, loop, *scheduler_, quiet_});
     leave();
   }
 
@@ -122,9 +123,10 @@ executors::verdict runtime::run_turn(void* item, executors::executor& where) noe
 
 runtime::runtime(executors::executor& usual,
                  executors::blocking_pool& pool,
+                 executors::event_loop& loop,
                  platform& host,
                  std::function<void()> quiet)
-    : impl_(std::make_unique<impl>(usual, pool, host, std::move(quiet))) {}
+    : impl_(std::make_unique<impl>(usual, pool, loop, host, std::move(quiet))) {}
 
 runtime::~runtime() = default;
 

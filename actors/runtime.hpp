@@ -30,10 +30,12 @@ class runtime {
   static executors::verdict run_turn(void* item, executors::executor& where) noexcept;
 
   /// `usual` serves actors that are placed nowhere else; it must have been started, and outlive
-  /// this, as `pool` does, where blocking handlers run. `quiet` is called, on any thread, whenever
-  /// an activation that was stopped has become quiet.
+  /// this, as `pool` does, where blocking handlers run, and `loop`, which watches descriptors for
+  /// handlers. `quiet` is called, on any thread, whenever an activation that was stopped has become
+  /// quiet.
   runtime(executors::executor& usual,
           executors::blocking_pool& pool,
+          executors::event_loop& loop,
           platform& host,
           std::function<void()> quiet);
 

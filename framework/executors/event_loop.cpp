@@ -3,6 +3,7 @@
 
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/io_context.hpp>
+#include <boost/asio/posix/stream_descriptor.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
 
@@ -29,9 +30,18 @@ thread_local event_loop* current_loop = nullptr;
 class event_loop::impl {
  public:
   impl(event_loop& self, std::string name, platform& host)
-      : self_(self), name_(std::move(name)), host_(host), posted_source_(*this), now_(host.now()) {}
+      : self_(self),
+        name_(std::move(name)),
+        host_(host),
+        watched_(io_, watches_.descriptor()),
+        posted_source_(*this),
+        watch_source_(*this),
+        now_(host.now()) {}
 
-  ~impl() { stop(); }
+  ~impl() {
+    stop();
+    watched_.release();  // Its set closes it.
+  }
 
   void start() {
     assert(!thread_.joinable());
@@ -111,7 +121,8 @@ class event_loop::impl {
   }
 
   statistics stats() const noexcept {
-    return {passes_.get(), sleeps_.get(), wakeups_.load(std::memory_order_relaxed)};
+    return {
+        passes_.get(), sleeps_.get(), wakeups_.load(std::memory_order_relaxed), watches_.size()};
   }
 
  private:
@@ -124,8 +135,30 @@ class event_loop::impl {
     impl& loop_;
   };
 
+  class watch_source final : public source {
+   public:
+    explicit watch_source(impl& loop) noexcept : source(phase::input), loop_(loop) {}
+    void on_ready() noexcept override {
+      loop_.watches_.tell();
+      loop_.wait_for_watched();
+    }
+
+   private:
+    impl& loop_;
+  };
+
+  void wait_for_watched() noexcept {
+    watched_.async_wait(boost::asio::posix::stream_descriptor::wait_read,
+                        [this](const boost::system::error_code& failure) {
+                          if (!failure) {
+                            ready(watch_source_);
+                          }
+                        });
+  }
+
   void run() noexcept {
     current_loop = &self_;
+    wait_for_watched();
     now_ = host_.now();
     time_point polled = now_;
     unsigned passes_since = 0;
@@ -254,6 +287,8 @@ class event_loop::impl {
       io_.get_executor()};
   boost::asio::steady_timer alarm_{io_};
   time_point alarm_at_ = time_point::max();
+  watch_set watches_;
+  boost::asio::posix::stream_descriptor watched_;  // The set's own descriptor.
   timer_queue timers_;
   std::thread thread_;
   std::atomic<bool> exists_{false};
@@ -262,6 +297,7 @@ class event_loop::impl {
   std::vector<std::function<void()>> posted_;  // Guarded by posted_mutex_.
   bool posted_closed_ = false;                 // Guarded by posted_mutex_.
   posted_source posted_source_;
+  watch_source watch_source_;
 
   // The loop's thread only.
   std::array<std::vector<source*>, 3> ready_;
@@ -278,6 +314,7 @@ class event_loop::impl {
 
  public:
   timer_queue& timers() noexcept { return timers_; }
+  watch_set& watches() noexcept { return watches_; }
 };
 
 event_loop::event_loop(std::string thread_name, platform& host)
@@ -320,6 +357,12 @@ void event_loop::arm(timer& t, time_point due) noexcept {
 }
 void event_loop::cancel(timer& t) noexcept {
   timer_queue::cancel(t);
+}
+std::error_code event_loop::watch(descriptor_watch& w, int descriptor, readiness what) {
+  return impl_->watches().begin(w, descriptor, what);
+}
+void event_loop::unwatch(descriptor_watch& w) noexcept {
+  impl_->watches().end(w);
 }
 event_loop::statistics event_loop::stats() const noexcept {
   return impl_->stats();

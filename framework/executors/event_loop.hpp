@@ -2,13 +2,16 @@
 
 #include <mailroom/framework/base/clock.hpp>
 #include <mailroom/framework/base/platform.hpp>
+#include <mailroom/framework/executors/descriptor_watch.hpp>
 #include <mailroom/framework/executors/timer_queue.hpp>
 
 #include <atomic>
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <memory>
 #include <string>
+#include <system_error>
 
 namespace boost::asio {
 class io_context;
@@ -106,10 +109,17 @@ class event_loop {
   void arm(timer& t, time_point due) noexcept;
   void cancel(timer& t) noexcept;
 
+  /// As `watch_set::begin` and `watch_set::end`. Who still watches when the loop has stopped is
+  /// never told; all watches end before the loop goes.
+  /// @threadsafe
+  std::error_code watch(descriptor_watch& w, int descriptor, readiness what);
+  void unwatch(descriptor_watch& w) noexcept;
+
   struct statistics {
     std::uint64_t passes = 0;
     std::uint64_t sleeps = 0;
     std::uint64_t wakeups = 0;  ///< Wake-ups that another thread had to make.
+    std::size_t watched = 0;    ///< Descriptors that are watched now.
   };
   /// @threadsafe
   statistics stats() const noexcept;

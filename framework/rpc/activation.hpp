@@ -3,6 +3,7 @@
 #include <mailroom/framework/async/flow.hpp>
 #include <mailroom/framework/base/ref.hpp>
 #include <mailroom/framework/executors/blocking_pool.hpp>
+#include <mailroom/framework/executors/event_loop.hpp>
 #include <mailroom/framework/rpc/call_chain.hpp>
 #include <mailroom/framework/rpc/caller.hpp>
 #include <mailroom/framework/rpc/relocation.hpp>
@@ -113,6 +114,10 @@ class runner {
   /// For blocking handlers and offloaded functions; null: there are none. @threadsafe
   virtual executors::blocking_pool* pool() noexcept { return nullptr; }
 
+  /// Watches descriptors for its handlers, until all of them have ended; null: nobody does.
+  /// @threadsafe
+  virtual executors::event_loop* loop() noexcept { return nullptr; }
+
   /// After `stop` or `end`: nothing runs any more and nothing is queued. May be called more than
   /// once.
   virtual void quiet() noexcept = 0;
@@ -210,6 +215,7 @@ class activation final : public async::home {
   bool has_ended() const noexcept { return seen_.load(std::memory_order_relaxed) == phase::ended; }
   connector& calls_out() const noexcept { return calls_out_; }
   executors::blocking_pool* pool() const noexcept { return runner_.pool(); }
+  executors::event_loop* loop() const noexcept { return runner_.loop(); }
   // A blocking handler's thread uses these three too, while it occupies the endpoint.
   void arm(executors::timer& t, time_point due) noexcept override { runner_.arm(t, due); }
   void cancel(executors::timer& t) noexcept override { runner_.cancel(t); }

@@ -47,6 +47,14 @@ executors::blocking_pool& context::pool() const {
   return *pool;
 }
 
+io_access context::io() const {
+  auto* loop = at_.loop();
+  if (loop == nullptr) {
+    throw call_error(error(errc::internal, "no event loop that could watch descriptors here"));
+  }
+  return io_access(*loop);
+}
+
 void context::require_turn() const {
   if (flow_.how == async::style::blocking) {
     throw std::logic_error("ctx.every in " + std::string(flow_.name) +

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <mailroom/framework/async/flow.hpp>
+#include <mailroom/framework/async/io.hpp>
 #include <mailroom/framework/async/offload.hpp>
 #include <mailroom/framework/async/sleep.hpp>
 #include <mailroom/framework/rpc/call_chain.hpp>
@@ -73,6 +74,12 @@ class context {
     return async::offload_operation<std::decay_t<Function>>(
         pool(), async::detail::kept_function<Function>(function));
   }
+
+  /// Waits for descriptors, on every executor; the handler goes on as a turn of its endpoint:
+  /// `co_await ctx.io().readable(fd)` in a coroutine, `wait(ctx.io().readable(fd))` in a suspending
+  /// or blocking handler. See `io_operation`. The node's I/O loop watches; a library that brings
+  /// its own descriptor (libpq, libcurl, inotify) needs no thread.
+  io_access io() const;
 
   /// Runs `fn` as a turn of the endpoint every `period`, from one period on, until the endpoint
   /// stops or the ticker goes; keep it in the endpoint's object. It does not drift, and turns that

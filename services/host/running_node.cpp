@@ -106,7 +106,7 @@ result<void> running_node::open() {
     return usual.error();
   }
   executor_ = *usual;
-  runtime_ = std::make_unique<actors::runtime>(*executor_, pool_, host_, [this] {
+  runtime_ = std::make_unique<actors::runtime>(*executor_, pool_, loop_, host_, [this] {
     const std::lock_guard lock(quiet_mutex_);
     quiet_.notify_all();
   });

@@ -190,6 +190,16 @@ task<said> artisan::rethrow_in_coroutine(context& ctx, std::string what) {
   std::rethrow_exception(caught);
 }
 
+task<said> artisan::listen(context& ctx) {
+  co_await ctx.io().readable(shop_->tube.near.get());
+  co_return said{std::string(1, read_from(shop_->tube.near.get())), thread_name()};
+}
+
+said artisan::listen_waiting(context& ctx) {
+  mailroom::wait(ctx.io().readable(shop_->tube.near.get()));
+  return {std::string(1, read_from(shop_->tube.near.get())), thread_name()};
+}
+
 void artisan::begin_ticking(context& ctx) {
   ticker_ = ctx.every(2ms, [this] { counts_->ran("ticks"); });
 }
@@ -233,6 +243,10 @@ void serve_artisans(node& at, const std::shared_ptr<board>& counts) {
                  .method("send", &artisan::send)
                  .method("receive_on_fiber", &artisan::receive_on_fiber, suspending)
                  .method("close", &artisan::close)
+                 .method("listen", &artisan::listen)
+                 .method("listen_on_fiber", &artisan::listen_waiting, suspending)
+                 .method("listen_while_blocking", &artisan::listen_waiting, blocking)
+                 .method("speak", &artisan::speak)
                  .method("limit", &artisan::limit)
                  .method("limit_on_fiber", &artisan::limit_on_fiber, suspending)
                  .method("rethrow_on_fiber", &artisan::rethrow_on_fiber, suspending)

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <mailroom/tests/conformance/probe.hpp>
+#include <mailroom/tests/framework/executors/pipes.hpp>
 
 #include <memory>
 #include <string>
@@ -13,6 +14,7 @@ struct workshop {
   mutex lock;
   long total = 0;  // Guarded by lock, and by nothing else.
   channel<int> jobs{4};
+  connected_ends tube;
 };
 
 /// The ways of waiting, in all styles: topics "artisan" and "apprentice".
@@ -48,6 +50,11 @@ class artisan {
   task<said> send(context& ctx, int from, int count);
   said receive_on_fiber(context& ctx, int count);
   void close(context&) { shop_->jobs.close(); }
+
+  /// Waits until something comes out of the tube, and reads one character of it.
+  task<said> listen(context& ctx);
+  said listen_waiting(context& ctx);
+  void speak(context&, std::string text) { write_to(shop_->tube.far, text); }
 
   /// What becomes of something endless with a limit; "expired" if all is well.
   task<said> limit(context& ctx);

@@ -144,6 +144,24 @@ void passes_values_through_a_channel(const combination& of) {
   at.check_thread(last);
 }
 
+void waits_for_descriptors(const combination& of) {
+  stage at(of);
+  for (const std::string method : {"listen", "listen_on_fiber", "listen_while_blocking"}) {
+    for (int i = 0; i < 20; ++i) {
+      auto heard = artisan_of(at).future_call<said>(method);
+      BOOST_TEST(apprentice_of(at).call<void>("speak", "a").has_value());
+      const auto got = heard.get();
+      BOOST_REQUIRE_MESSAGE(got, why(got));
+      BOOST_TEST(got->text == "a");
+      if (method == "listen_while_blocking") {
+        BOOST_TEST(is_blocking_thread(got->thread), got->thread);
+      } else {
+        at.check_thread(*got);
+      }
+    }
+  }
+}
+
 void limits_what_it_waits_for(const combination& of) {
   stage at(of);
   for (const auto* method : {"limit", "limit_on_fiber"}) {

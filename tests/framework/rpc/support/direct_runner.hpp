@@ -20,9 +20,11 @@ class direct_runner final : public rpc::runner {
                 std::shared_ptr<const rpc::endpoint_definition> what,
                 std::string topic,
                 rpc::connector& calls_out,
-                executors::blocking_pool* pool = nullptr)
+                executors::blocking_pool* pool = nullptr,
+                executors::event_loop* loop = nullptr)
       : home_(home),
         pool_(pool),
+        loop_(loop),
         worker_(worker),
         activation_(std::move(what), std::move(topic), calls_out, *this) {}
 
@@ -58,10 +60,12 @@ class direct_runner final : public rpc::runner {
   void cancel(executors::timer& t) noexcept override { home_.cancel(t); }
   time_point now() const noexcept override { return clock::now(); }
   executors::blocking_pool* pool() noexcept override { return pool_; }
+  executors::event_loop* loop() noexcept override { return loop_; }
   void quiet() noexcept override { quiet_.store(true, std::memory_order_release); }
 
   executors::executor& home_;
   executors::blocking_pool* const pool_;
+  executors::event_loop* const loop_;
   executors::affinity worker_;  // Used and written by who may submit it.
   std::atomic<std::uint64_t> turns_{0};
   std::atomic<bool> quiet_{false};

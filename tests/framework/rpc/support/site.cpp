@@ -93,7 +93,8 @@ rpc::activation& site::add(const target& at, std::shared_ptr<const rpc::endpoint
                                       std::move(what),
                                       at.topic,
                                       connector_,
-                                      &pool_));
+                                      &pool_,
+                                      &loop_));
   dispatcher_.add(at, runners_.back()->activation());
   return runners_.back()->activation();
 }
