@@ -28,7 +28,7 @@ build_and_test() {
   ctest --preset "$1" --parallel "$(nproc)"
 }
 
-tools/setup --checks
+tools/setup --tests --checks
 for step in "${steps[@]}"; do
   say "$step"
   case "$step" in
