@@ -30,7 +30,7 @@ class Test(scratch.Scratch):
     def test_installs_then_builds_then_tests(self):
         self.asked_of_ctest()
         steps = [call.split(" --parallel")[0].strip() for call in self.calls()]
-        self.assertEqual(steps, ["setup", "cmake --preset release", "cmake --build --preset release",
+        self.assertEqual(steps, ["setup --tests", "cmake --preset release", "cmake --build --preset release",
                                  "ctest --test-dir build/release"])
 
     def test_leaves_out_what_takes_long_unless_told(self):

@@ -102,6 +102,27 @@ BOOST_AUTO_TEST_CASE(connects_once_to_an_address_that_is_named_twice) {
 }
 
 // It was announced to peers that refuse such lists, and all that the node served was out of reach.
+// The second could not start: the data address of both was "*.data".
+BOOST_AUTO_TEST_CASE(listens_beside_others_at_names_that_the_system_chooses) {
+  for (const auto* listen : {"local://*", "ipc://*", "tcp://127.0.0.1:0"}) {
+    BOOST_TEST_CONTEXT(listen) {
+      node first({.listen = listen});
+      node second({.listen = listen});
+      for (node* each : {&first, &second}) {
+        each->serve({.topic = "counting"}, endpoint<counting>().method("next", &counting::next))
+            .value();
+        each->start().value();
+      }
+      BOOST_TEST(first.address() != second.address());
+      for (node* each : {&first, &second}) {
+        node caller({.connect = {each->address()}});
+        caller.start().value();
+        BOOST_TEST(client(caller, {.topic = "counting"}).call<int>("next").value() == 1);
+      }
+    }
+  }
+}
+
 BOOST_AUTO_TEST_CASE(says_so_when_it_serves_one_topic_too_many) {
   log::set_level(log::level::error);
   // Longer than what fits the other control messages.

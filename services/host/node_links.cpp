@@ -1,0 +1,144 @@
+// How a node gets at others and they at it: ports, and the nodes that it is told to connect to.
+
+#include <mailroom/services/host/node_impl.hpp>
+
+#include <future>
+#include <utility>
+
+namespace mailroom {
+namespace {
+
+std::string scheme_of(const std::string& address) {
+  return address.substr(0, address.find("://"));
+}
+
+}  // namespace
+
+rpc::transport* running_node::transport_for(const std::string& address) {
+  const std::string scheme = scheme_of(address);
+  for (rpc::transport* each :
+       {static_cast<rpc::transport*>(&zmq_), static_cast<rpc::transport*>(&local_)}) {
+    if (each->handles(scheme)) {
+      return each;
+    }
+  }
+  return nullptr;
+}
+
+result<void> running_node::open_data(rpc::transport& over,
+                                     const std::string& address,
+                                     std::string& opened) {
+  result<void> outcome;
+  run_on(loop_, [&] {
+    auto port = over.listen(loop_, address, *data_server_);
+    if (!port) {
+      outcome = port.error();
+      return;
+    }
+    opened = (*port)->address();
+    data_ports_.push_back(*std::move(port));
+  });
+  return outcome;
+}
+
+// A node calls its own endpoints as it calls others': one more peer, over the local transport.
+void running_node::join_self() {
+  if (!open_data(local_, "local://*", self_address_)) {
+    return;
+  }
+  rpc::connector::session_info info;
+  info.address = self_address_;
+  info.node = options_.name;
+  info.data_address = self_address_;
+  info.in_flight = options_.in_flight_per_peer;
+  info.max_body = options_.max_body;
+  host_.random(info.session);
+  rpc::session_table::session known;
+  known.node = options_.name;
+  sessions_.open(info.session, std::move(known));
+  auto up = std::make_shared<std::promise<void>>();
+  auto ready = up->get_future();
+  loop_.post([this, info = std::move(info), up]() mutable {
+    connector_->open_session(local_,
+                             std::move(info),
+                             [up = std::move(up)](const std::string&, const error* ended) mutable {
+                               if (ended == nullptr && up) {
+                                 std::exchange(up, nullptr)->set_value();
+                               }
+                             });
+  });
+  ready.wait();
+}
+
+result<void> running_node::open_ports() {
+  if (options_.listen.empty()) {
+    return {};
+  }
+  rpc::transport* over = transport_for(options_.listen);
+  if (over == nullptr) {
+    return error(errc::invalid_value,
+                 "cannot listen on '" + options_.listen +
+                     "': write tcp://HOST:PORT, ipc://PATH or local://NAME");
+  }
+  // The data port is the system's choice, at the same host; peers learn it in the welcome.
+  const std::string scheme = scheme_of(options_.listen);
+  std::string data = options_.listen;
+  if (scheme == "tcp") {
+    if (data.rfind(':') == scheme.size()) {
+      return error(errc::invalid_value,
+                   "cannot listen on '" + options_.listen + "': write tcp://HOST:PORT");
+    }
+    data = data.substr(0, data.rfind(':')) + ":0";
+  } else if (!data.ends_with("://*")) {
+    data += ".data";
+  }
+  std::string opened;
+  if (auto good = open_data(*over, data, opened); !good) {
+    return good;
+  }
+  data_addresses_ = {opened};
+  result<void> outcome;
+  run_on(control_loop_, [&] {
+    control_server_->set_data(data_addresses_);
+    auto port = over->listen(control_loop_, options_.listen, *control_server_);
+    if (!port) {
+      outcome = port.error();
+      return;
+    }
+    control_port_ = *std::move(port);
+    address_ = control_port_->address();
+  });
+  return outcome;
+}
+
+result<void> running_node::connect() {
+  for (const auto& address : options_.connect) {
+    if (peers_.contains(address)) {
+      continue;  // Named twice.
+    }
+    rpc::transport* over = transport_for(address);
+    if (over == nullptr) {
+      return error(
+          errc::invalid_value,
+          "cannot connect to '" + address + "': write tcp://HOST:PORT, ipc://PATH or local://NAME");
+    }
+    run_on(loop_, [&] { connector_->expect(address); });
+    run_on(control_loop_, [&] {
+      rpc::control_client::options with;
+      with.address = address;
+      with.node = options_.name;
+      with.incarnation = incarnation_;
+      with.max_body = options_.max_body;
+      auto& peer = peers_[address];
+      peer = std::make_unique<rpc::control_client>(
+          control_loop_, host_, *over, *connector_, std::move(with));
+      peer->start();
+    });
+  }
+  std::promise<void> settled;
+  run_on(loop_, [&] { connector_->when_settled([&settled] { settled.set_value(); }); });
+  settled.get_future().wait();
+  return {};
+}
+
+}  // namespace mailroom
