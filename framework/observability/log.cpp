@@ -1,15 +1,12 @@
 #include <mailroom/framework/base/platform.hpp>
 #include <mailroom/framework/observability/line_limiter.hpp>
 #include <mailroom/framework/observability/log.hpp>
-
-#include <spdlog/logger.h>
-#include <spdlog/sinks/stdout_sinks.h>
+#include <mailroom/framework/observability/stderr_writer.hpp>
 
 #include <array>
 #include <charconv>
 #include <cmath>
 #include <exception>
-#include <memory>
 #include <mutex>
 #include <thread>
 #include <utility>
@@ -17,24 +14,12 @@
 namespace mailroom::log {
 namespace {
 
-// spdlog brings the time stamp, the level's name and a locked stderr.
-std::shared_ptr<spdlog::logger> make_stderr_logger() {
-  auto logger = std::make_shared<spdlog::logger>("mailroom",
-                                                 std::make_shared<spdlog::sinks::stderr_sink_mt>());
-  logger->set_pattern("%Y-%m-%dT%H:%M:%S.%fZ %v", spdlog::pattern_time_type::utc);
-  logger->set_level(spdlog::level::trace);
-  logger->set_error_handler(
-      [](const std::string&) {});  // Nowhere to complain when stderr is broken.
-  return logger;
-}
-
 struct shared_state {
   std::mutex mutex;
   sink to;                                                 // Guarded by mutex.
   platform* clock = &platform::system();                   // Guarded by mutex.
   line_limiter limiter{lines_per_second, 1s, max_groups};  // Guarded by mutex.
   bool has_teller = false;                                 // Guarded by mutex.
-  const std::shared_ptr<spdlog::logger> to_stderr = make_stderr_logger();
 };
 
 // Never destroyed: threads may log while the process ends.
@@ -167,7 +152,7 @@ void emit(shared_state& now, level at, std::string_view line) {
   if (now.to) {
     now.to(at, line);
   } else {
-    now.to_stderr->log(spdlog::level::info, spdlog::string_view_t(line.data(), line.size()));
+    stderr_writer::instance().add(line);
   }
 }
 
@@ -196,7 +181,7 @@ void run_teller(shared_state& now) {
 // With the mutex held. Without a thread the next line of the group tells.
 void start_teller(shared_state& now) noexcept {
   try {
-    platform::system().start_thread("mr-log", [&now] { run_teller(now); }).detach();
+    platform::system().start_thread("mr-log-tell", [&now] { run_teller(now); }).detach();
     now.has_teller = true;
   } catch (const std::exception&) {
     now.has_teller = false;
@@ -266,6 +251,10 @@ void tell_suppressed() {
   shared_state& now = state();
   const std::lock_guard lock(now.mutex);
   tell_untold(now, true);
+}
+
+bool flush(duration limit) {
+  return stderr_writer::instance().flush(limit);
 }
 
 std::uint64_t suppressed_lines() {

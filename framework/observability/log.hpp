@@ -23,8 +23,11 @@ class platform;
 ///     2026-03-01T10:04:05.123456Z warn peer_lost peer=127.0.0.1:52114 silent=3000ms reason="no
 ///     heartbeat"
 ///
-/// Every function may be called from any thread. A line that is written blocks for as long as
-/// stderr does; a level that is off costs one relaxed load.
+/// Every function may be called from any thread. Nobody waits for stderr: lines are queued, up to
+/// 1 MiB, and written by a thread `mr-log`. What finds the queue full is lost, and counted: a line
+/// `log_overflowed` says `lines_lost=N` as soon as there is room. The end of the process (`exit`,
+/// or the end of `main`) waits up to 200 ms for what is queued; who ends it otherwise calls
+/// `flush`. A level that is off costs one relaxed load.
 namespace mailroom::log {
 
 enum class level : std::uint8_t { debug = 0, info = 1, warn = 2, error = 3, off = 4 };
@@ -122,9 +125,9 @@ inline void error(std::string_view event, fields with = {}) {
 
 /// For what others can cause at will: of each group (an address, say) no second sees more than
 /// `lines_per_second` lines. The rest are counted: the next line of the group says `suppressed=N`,
-/// or, when none comes for a second, a line `lines_suppressed` does, from a thread `mr-log` that
-/// lives until all are told. Groups are remembered in bounded space: with more than `max_groups`
-/// active in one second, those that do not fit share one limit.
+/// or, when none comes for a second, a line `lines_suppressed` does, from a thread `mr-log-tell`
+/// that lives until all are told. Groups are remembered in bounded space: with more than
+/// `max_groups` active in one second, those that do not fit share one limit.
 inline void warn_limited(std::string_view group, std::string_view event, fields with = {}) {
   if (enabled(level::warn)) {
     detail::write_limited(level::warn, group, event, with);
@@ -135,6 +138,9 @@ inline constexpr std::size_t max_groups = 1024;
 
 /// Tells at once of what was suppressed and not told yet: for who ends.
 void tell_suppressed();
+
+/// Waits until stderr has taken every line, at most that long; false if it has not.
+bool flush(duration limit);
 
 /// Lines suppressed since the process began, told or not.
 std::uint64_t suppressed_lines();
