@@ -4,7 +4,10 @@
 
 #include <mailroom/framework/wire/json.hpp>
 
+#include <netinet/in.h>
 #include <nlohmann/json.hpp>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <random>
@@ -93,6 +96,20 @@ std::string random_words(std::size_t size, unsigned seed) {
   std::string words(size, ' ');
   std::generate(words.begin(), words.end(), [&] { return static_cast<char>(random()); });
   return words;
+}
+
+// Without waiting for what it says, so that it may be gone before the server knows who it was.
+void say_and_leave(const std::string& address, std::string_view words) {
+  const int to = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  sockaddr_in where{};
+  where.sin_family = AF_INET;
+  where.sin_port =
+      htons(static_cast<std::uint16_t>(std::stoul(address.substr(address.rfind(':') + 1))));
+  where.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  const void* at = &where;
+  BOOST_REQUIRE(::connect(to, static_cast<const sockaddr*>(at), sizeof where) == 0);
+  static_cast<void>(::send(to, words.data(), words.size(), MSG_NOSIGNAL));
+  ::close(to);
 }
 
 void check_words(const std::vector<std::string>& all) {
@@ -201,23 +218,29 @@ BOOST_AUTO_TEST_CASE(survives_oversized_frames) {
 }
 
 BOOST_AUTO_TEST_CASE(counts_what_it_does_not_log) {
-  victim at;
+  // As the very first thing: the server had no host yet to count those for that had gone at once.
+  other_process server({.heartbeat = 10s});
   constexpr int connections = 60;
+  const auto begun = clock::now();
   // A greeting of ZMTP with a mechanism that nobody has.
   using namespace std::string_literals;
   const std::string words = "\xff\0\0\0\0\0\0\0\1\x7f\3\0MAGIC"s + std::string(47, '\0');
-  for (int i = 0; i < connections; ++i) {
-    say_over_tcp(at.server.address, words);
+  for (int i = 0; i < 300; ++i) {
+    say_and_leave(server.address, words);
   }
+  for (int i = 0; i < connections; ++i) {
+    say_over_tcp(server.address, words);
+  }
+  caller_node caller(server.address);
   const auto counted = [&](const std::string& what) {
-    const auto stats = at.caller.here.admin(at.server.address, "stats").value();
+    const auto stats = caller.here.admin(server.address, "stats").value();
     return nlohmann::json::parse(wire::json_from_body(stats.view()).value()).at(what).get<int>();
   };
-  BOOST_TEST(eventually([&] { return counted("handshakes_failed") == connections; }));
+  BOOST_TEST(eventually([&] { return counted("handshakes_failed") >= connections; }));
   // Those that have no line of their own are told by others, within seconds of the last.
   const auto told = [&] {
     int lines = 0;
-    std::istringstream text(at.server.running.errors());
+    std::istringstream text(server.running.errors());
     for (std::string line; std::getline(text, line);) {
       if (const auto found = line.find("suppressed="); found != std::string::npos) {
         lines += std::stoi(line.substr(found + std::string_view("suppressed=").size()));
@@ -228,6 +251,11 @@ BOOST_AUTO_TEST_CASE(counts_what_it_does_not_log) {
   const int suppressed = counted("log_lines_suppressed");
   BOOST_TEST(suppressed > 0);
   BOOST_TEST(eventually([&] { return told() == suppressed; }));
+  const auto text = server.running.errors();
+  const auto lines = static_cast<std::size_t>(std::count(text.begin(), text.end(), '\n'));
+  const auto seconds = static_cast<std::size_t>(
+      std::chrono::ceil<std::chrono::seconds>(clock::now() - begun).count());
+  BOOST_TEST(lines <= log::lines_per_second * seconds, lines << " lines in " << seconds << " s");
 }
 
 BOOST_AUTO_TEST_CASE(tells_a_peer_of_another_protocol_version) {

@@ -2,7 +2,10 @@
 
 #include <mailroom/framework/base/result.hpp>
 
+#include <cstdint>
+#include <optional>
 #include <string>
+#include <string_view>
 
 namespace mailroom::transports::zmq {
 
@@ -14,6 +17,7 @@ struct address {
   std::string path;  ///< Of ipc; begins with '@' for a name without a file.
 
   bool is_tcp() const noexcept { return path.empty(); }
+  bool has_file() const noexcept { return !path.empty() && path.front() != '@' && path != "*"; }
 
   /// Whether `host` needs no looking up. `*` does not.
   bool is_numeric() const noexcept;
@@ -30,8 +34,36 @@ struct address {
 /// @threadsafe
 std::string peer_of(int descriptor);
 
+/// Whether a descriptor is a connection that was accepted at `bound`, an address in libzmq's words.
+/// @threadsafe
+bool is_accepted_at(int descriptor, const std::string& bound);
+
+/// The part of a peer's address that a limit on log lines is for, whichever port it comes from.
+inline std::string_view host_of(std::string_view peer) {
+  return peer.substr(0, peer.rfind(':'));
+}
+
 /// The system's reason why nobody can be reached at an ipc path now; `errc::ok` if somebody
 /// listens.
 error try_path(const std::string& path);
+
+/// Whether an ipc path can be listened on: it does not exist, or is a socket that nobody listens on
+/// any more (which libzmq replaces). `errc::io` with the reason otherwise.
+result<void> check_free(const std::string& path);
+
+/// The file of a socket that we listen on.
+class socket_file {
+ public:
+  /// None if there is no such socket.
+  static std::optional<socket_file> at(const std::string& path);
+
+  /// Unless another has taken its place.
+  void remove() const noexcept;
+
+ private:
+  std::string path_;
+  std::uint64_t device_ = 0;
+  std::uint64_t inode_ = 0;
+};
 
 }  // namespace mailroom::transports::zmq

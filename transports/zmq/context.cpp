@@ -12,9 +12,16 @@
 #include <mutex>
 #include <new>
 #include <span>
+#include <vector>
 
 namespace mailroom::transports::zmq {
 namespace {
+
+// Measured: a node with two ports takes 14 beside its loops' own; and some peers to dial.
+constexpr std::size_t descriptors_to_start = 32;
+
+// For files, timers and links of our own choice when strangers have taken all others.
+constexpr rlim_t kept_free = 16;
 
 // libzmq draws its back-off and identities from rand(), which starts the same in every process.
 void seed_once(platform& host) {
@@ -24,21 +31,6 @@ void seed_once(platform& host) {
     host.random(std::as_writable_bytes(std::span(&seed, 1)));
     std::srand(seed);
   });
-}
-
-// libzmq aborts when it makes its first socket without descriptors; ask for as many as that takes.
-bool descriptors_left() {
-  std::array<int, 12> probes{};
-  std::size_t opened = 0;
-  for (int& probe : probes) {
-    probe = ::eventfd(0, EFD_CLOEXEC);
-    if (probe < 0) {
-      break;
-    }
-    ++opened;
-  }
-  std::for_each(probes.begin(), probes.begin() + static_cast<std::ptrdiff_t>(opened), ::close);
-  return opened == probes.size();
 }
 
 int most_sockets(void* handle) {
@@ -53,9 +45,29 @@ int most_sockets(void* handle) {
 
 }  // namespace
 
+bool descriptors_left(std::size_t wanted) {
+  std::vector<int> probes;
+  probes.reserve(wanted);
+  while (probes.size() != wanted) {
+    const int probe = ::eventfd(0, EFD_CLOEXEC);
+    if (probe < 0) {
+      break;
+    }
+    probes.push_back(probe);
+  }
+  std::for_each(probes.begin(), probes.end(), ::close);
+  return probes.size() == wanted;
+}
+
+bool nearly_out_of_descriptors(int descriptor) {
+  rlimit most{};
+  return ::getrlimit(RLIMIT_NOFILE, &most) == 0 &&
+         static_cast<rlim_t>(descriptor) + kept_free >= most.rlim_cur;
+}
+
 result<std::shared_ptr<context>> context::open(platform& host, rpc::transport::limits bounds) {
   seed_once(host);
-  if (!descriptors_left()) {
+  if (!descriptors_left(descriptors_to_start)) {
     return error(errc::io, "no file descriptors left for sockets (see ulimit -n)");
   }
   std::shared_ptr<context> opened(new context(host, bounds));

@@ -20,6 +20,17 @@ inline constexpr std::size_t most_unsent = std::size_t{8} << 20;
 inline constexpr std::size_t frames_per_pass = 256;
 inline constexpr std::size_t bytes_per_pass = std::size_t{1} << 20;
 
+/// What a socket takes with its monitor, its first connection and what libzmq opens in passing.
+inline constexpr std::size_t descriptors_of_socket = 10;
+
+/// libzmq aborts in many places where it gets no descriptor: ask for as many as it takes before.
+/// @threadsafe
+bool descriptors_left(std::size_t wanted);
+
+/// Descriptors are given out from below: `descriptor`, just opened, is one of the last.
+/// @threadsafe
+bool nearly_out_of_descriptors(int descriptor);
+
 /// What went wrong on the way in, since the start.
 struct counters {
   std::atomic<std::uint64_t> handshakes_failed{

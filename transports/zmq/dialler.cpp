@@ -73,6 +73,10 @@ void dialler::connect(const std::string& host) {
   if (address_.is_tcp()) {
     peer_ = address_.with_host(host).substr(std::string_view("tcp://").size());
   }
+  if (!descriptors_left(descriptors_of_socket)) {
+    fail("no file descriptors left (see ulimit -n)");
+    return;
+  }
   try {
     socket_ = std::make_unique<socket>(context_, ZMQ_DEALER);
     socket_->set_up_for_network();

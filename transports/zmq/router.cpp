@@ -9,8 +9,6 @@
 namespace mailroom::transports::zmq {
 namespace {
 
-constexpr const char* unfinished = "not finished";
-
 constexpr int reported = ZMQ_EVENT_ACCEPTED | ZMQ_EVENT_DISCONNECTED | ZMQ_EVENT_CLOSED |
                          ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL |
                          ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL | ZMQ_EVENT_HANDSHAKE_FAILED_AUTH;
@@ -21,11 +19,6 @@ constexpr int longest_unbind = 100;
 // A busy socket is rarely empty. A link that has gone is reported after this at the latest, even if
 // frames that it left behind may still wait (they are dropped then).
 constexpr duration longest_dying = 100ms;
-
-// Whom a limit on log lines is for, whichever port it comes from.
-std::string_view host_of(std::string_view peer) {
-  return peer.substr(0, peer.rfind(':'));
-}
 
 bool receive_part(zmq_msg_t* into, const socket& from) {
   int got = 0;
@@ -71,6 +64,9 @@ result<void> router::listen(const zmq::address& where) {
   watch_ = std::make_unique<watch>(loop_, socket_, *this);
   monitor_watch_ = std::make_unique<watch>(loop_, monitor_->reports(), *this);
   loop_.ready(*this);  // Arms both.
+  if (where.has_file()) {
+    file_ = socket_file::at(where.path);
+  }
   bound_ = socket_.get_text(ZMQ_LAST_ENDPOINT);
   address_ = where.text;
   if (where.is_tcp()) {
@@ -82,6 +78,9 @@ result<void> router::listen(const zmq::address& where) {
 
 // Waits until it is free, so that whoever closes a port can open it again.
 void router::give_up_address() {
+  if (file_) {
+    std::exchange(file_, std::nullopt)->remove();
+  }
   if (bound_.empty() || zmq_unbind(socket_.handle(), bound_.c_str()) != 0) {
     return;
   }
@@ -275,63 +274,6 @@ router_link& router::meet(std::string_view id, int descriptor, bool acceptable) 
     cut(met);
   }
   return met;
-}
-
-void router::read_monitor() {
-  while (const auto seen = monitor_->next()) {
-    switch (seen->what) {
-      case ZMQ_EVENT_ACCEPTED:
-        gone_unknown_.erase(seen->value);
-        strangers_[seen->value] = peer_of(seen->value);
-        if (!strangers_[seen->value].empty()) {
-          last_host_ = host_of(strangers_[seen->value]);
-        }
-        break;
-      case ZMQ_EVENT_DISCONNECTED: on_disconnected(seen->value); break;
-      case ZMQ_EVENT_CLOSED: break;
-      default:
-        ++socket_.of().counts().handshakes_failed;
-        failed_handshake_ = seen->what == ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL
-                                ? unfinished
-                                : "not the protocol expected";
-        break;
-    }
-  }
-  if (monitor_watch_) {
-    monitor_watch_->arm();
-  }
-}
-
-// Two reports of one connection follow each other: what was wrong, then which descriptor it had.
-void router::tell_of_stranger(std::string_view peer) {
-  const char* const why = std::exchange(failed_handshake_, nullptr);
-  if (why == nullptr) {
-    return;
-  }
-  if (std::string_view(why) == unfinished) {
-    // A port scan, or a peer whose link was cut and told of already: counted, but no news.
-    log::debug("handshake_failed", {{"listen", address_}, {"peer", peer}, {"reason", why}});
-    return;
-  }
-  // One that had gone before its address could be read counts as the host that came last: without
-  // an address of its own a flood would have its lines twice.
-  log::warn_limited(peer.empty() ? std::string_view(last_host_) : host_of(peer),
-                    "handshake_failed",
-                    {{"listen", address_}, {"peer", peer}, {"reason", why}});
-}
-
-void router::on_disconnected(int descriptor) {
-  auto stranger = strangers_.extract(descriptor);
-  std::string peer = stranger.empty() ? std::string() : std::move(stranger.mapped());
-  tell_of_stranger(peer);
-  const auto found = by_descriptor_.find(descriptor);
-  if (found == by_descriptor_.end()) {
-    gone_unknown_[descriptor] = std::move(peer);
-    return;
-  }
-  router_link& one = *found->second;
-  by_descriptor_.erase(found);
-  mark_dying(one);
 }
 
 void router::mark_dying(router_link& one) {

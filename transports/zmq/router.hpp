@@ -7,8 +7,10 @@
 
 #include <mailroom/framework/rpc/transport.hpp>
 
+#include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -87,6 +89,8 @@ class router final : public executors::event_loop::source,
   router_link& meet(std::string_view id, int descriptor, bool acceptable);
 
   void read_monitor();
+  void on_accepted(int descriptor);
+  void shed_if_last(int descriptor, std::string_view peer) const;
   void on_disconnected(int descriptor);
   void tell_of_stranger(std::string_view peer);
   void mark_dying(router_link& one);
@@ -127,15 +131,17 @@ class router final : public executors::event_loop::source,
   std::unique_ptr<watch> watch_;
   std::unique_ptr<watch> monitor_watch_;
   std::string address_;
-  std::string bound_;  // The same in libzmq's words.
-  bool open_ = false;  // Callbacks may be made.
+  std::string bound_;                // The same in libzmq's words.
+  std::optional<socket_file> file_;  // Of an ipc address.
+  bool open_ = false;                // Callbacks may be made.
 
   std::unordered_map<std::string, std::unique_ptr<router_link>, hash, std::equal_to<>> links_;
   router_link* last_ = nullptr;  // Who spoke last: peers speak in runs.
   std::unordered_map<int, router_link*> by_descriptor_;
   std::unordered_map<int, std::string> strangers_;  // Accepted, nothing heard of them yet.
   const char* failed_handshake_ = nullptr;          // Reported just before the descriptor is.
-  std::string last_host_;  // Of who connected last, as far as it could be told.
+  std::string last_host_;                     // Of who connected last, as far as it could be told.
+  std::uint64_t failed_before_any_host_ = 0;  // Handshakes, not logged yet.
   std::unordered_map<int, std::string>
       gone_unknown_;  // Gone before a message told whose they were.
   std::vector<router_link*> dying_;

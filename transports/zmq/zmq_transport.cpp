@@ -120,9 +120,11 @@ result<std::unique_ptr<rpc::transport::port>> zmq_transport::listen(executors::e
     return where.error();
   }
   impl_->free_address(*where);
-  // libzmq takes an ipc path from whoever listens on it.
-  if (!where->is_tcp() && where->path != "*" && zmq::try_path(where->path) == errc::ok) {
-    return error(errc::io, address + ": Address already in use");
+  // libzmq takes an ipc path from whoever listens on it, and from any other file.
+  if (!where->is_tcp() && where->path != "*") {
+    if (const auto free = zmq::check_free(where->path); !free) {
+      return error(errc::io, address + ": " + std::string(free.error().message()));
+    }
   }
   const auto in = impl_->context();
   if (!in) {
@@ -133,6 +135,9 @@ result<std::unique_ptr<rpc::transport::port>> zmq_transport::listen(executors::e
     // behind.
     where->path = "@mailroom-" + (*in)->fresh_routing_id();
     where->text = "ipc://" + where->path;
+  }
+  if (!zmq::descriptors_left(zmq::descriptors_of_socket)) {
+    return error(errc::io, address + ": no file descriptors left (see ulimit -n)");
   }
   try {
     auto opened = std::make_shared<zmq::router>(*in, on, who, impl_->closing());

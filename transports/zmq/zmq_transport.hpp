@@ -29,8 +29,9 @@ class zmq_transport final : public rpc::transport {
   bool handles(std::string_view scheme) const noexcept override;
 
   /// As promised by `rpc::transport`. A host that is a name is looked up at once, which may block;
-  /// `*` means all IPv4 interfaces. "ipc://*" chooses a name without a file. The file of an ipc
-  /// path that nobody listens on any more is replaced.
+  /// `*` means all IPv4 interfaces. "ipc://*" chooses a name without a file. The socket at an
+  /// ipc path that nobody listens on any more is replaced; any other file is `errc::io`. The port
+  /// takes its socket's file with it.
   result<std::unique_ptr<port>> listen(executors::event_loop& on,
                                        const std::string& address,
                                        rpc::acceptor& who) override;
