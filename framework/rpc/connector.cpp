@@ -1,4 +1,5 @@
 #include <mailroom/framework/rpc/connector.hpp>
+#include <mailroom/framework/rpc/data_server.hpp>
 #include <mailroom/framework/rpc/outbound_session.hpp>
 
 #include <algorithm>
@@ -13,6 +14,15 @@ constexpr duration look_every = std::chrono::milliseconds(5);
 
 void count_one(std::atomic<std::uint64_t>& counter) noexcept {
   counter.store(counter.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
+}
+
+std::size_t names_in(const target& at, std::string_view method) noexcept {
+  return at.exchange.size() + at.topic.size() + at.name_space.size() + at.version.size() +
+         method.size();
+}
+
+std::size_t bytes_of(const pending_call& call) noexcept {
+  return sizeof call + call.arguments.size();
 }
 
 }  // namespace
@@ -51,6 +61,10 @@ result<const method_name*> connector::name(const target& at, std::string_view me
     return error(errc::busy,
                  "this node has called 65536 different methods, which is all it can number");
   }
+  if (names_bytes_ + names_in(at, method) > max_route_bytes) {
+    return error(errc::busy, "the methods that this node has called have names of 16 MiB");
+  }
+  names_bytes_ += names_in(at, method);
   const auto of_topic = topic_index_.find({at.exchange, at.topic});
   topic_servers* servers = of_topic != topic_index_.end() ? of_topic->second : nullptr;
   if (servers == nullptr) {
@@ -149,18 +163,31 @@ void connector::submit(ref<pending_call> call) {
     route(std::move(call));
     return;
   }
-  const std::size_t bytes = call->arguments.size();
-  if (submitted_bytes_.load(std::memory_order_relaxed) + bytes > limits_.backlog + bytes) {
-    call->fail(error(errc::busy, "too many bytes wait for the I/O loop")
+  if (!hold(*call)) {
+    call->fail(error(errc::busy, execution::not_run, "too many bytes wait for the I/O loop")
                    .with_retry_after(std::chrono::milliseconds(10)));
     return;
   }
-  submitted_bytes_.fetch_add(bytes, std::memory_order_relaxed);
   pending_call* mine = call.release();
   mine->next = submitted_.load(std::memory_order_relaxed);
   while (!submitted_.compare_exchange_weak(mine->next, mine, std::memory_order_release)) {
   }
   loop_.notify(*this);
+}
+
+// One that alone is over the bound may still wait, so that it can be sent at all.
+bool connector::hold(const pending_call& call) noexcept {
+  const std::size_t held = held_bytes_.load(std::memory_order_relaxed);
+  if (held != 0 && held + bytes_of(call) > limits_.backlog) {
+    counters_.busy.fetch_add(1, std::memory_order_relaxed);
+    return false;
+  }
+  held_bytes_.fetch_add(bytes_of(call), std::memory_order_relaxed);
+  return true;
+}
+
+void connector::let_go(const pending_call& call) noexcept {
+  held_bytes_.fetch_sub(bytes_of(call), std::memory_order_relaxed);
 }
 
 result<void> connector::submit_cast(ref<pending_call> call) {
@@ -171,7 +198,8 @@ result<void> connector::submit_cast(ref<pending_call> call) {
   }
   const async::flow* here = async::current_flow();
   const bool may_wait = !loop_.on_loop_thread() && (here == nullptr || here->on != nullptr);
-  if (!may_wait && !loop_.on_loop_thread() &&
+  // A fanout goes to as many as there are.
+  if (!may_wait && !loop_.on_loop_thread() && call->how == pending_call::kind::cast &&
       call->what.servers->count.load(std::memory_order_acquire) == 0 &&
       unsettled_count_.load(std::memory_order_acquire) == 0) {
     counters_.unroutable.fetch_add(1, std::memory_order_relaxed);
@@ -202,7 +230,7 @@ void connector::on_ready() noexcept {
   while (oldest != nullptr) {
     auto call = ref<pending_call>::adopt(oldest);
     oldest = oldest->next;
-    submitted_bytes_.fetch_sub(call->arguments.size(), std::memory_order_relaxed);
+    let_go(*call);
     route(std::move(call));
   }
 }
@@ -275,6 +303,7 @@ void connector::look_for_expired() {
       next = std::min(next, call->until.at());
       return false;
     }
+    let_go(*call);
     count_one(counters_.expired);
     call->fail(error(errc::expired,
                      execution::not_run,

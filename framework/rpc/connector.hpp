@@ -29,9 +29,9 @@ struct outbound_counters {
   std::atomic<std::uint64_t> answered{0};
   std::atomic<std::uint64_t> expired{0};
   std::atomic<std::uint64_t> lost{0};
-  std::atomic<std::uint64_t> busy{0};
-  std::atomic<std::uint64_t> unroutable{0};
-  std::atomic<std::uint64_t> late{0};  ///< Answers to calls that had ended.
+  std::atomic<std::uint64_t> busy{0};        ///< Refused here, or left out by a fanout.
+  std::atomic<std::uint64_t> unroutable{0};  ///< Without a server, and fanouts that reached none.
+  std::atomic<std::uint64_t> late{0};        ///< Answers to calls that had ended.
 };
 
 /// The calling side of a node on one loop: picks a server, writes the call into its batch, and
@@ -39,7 +39,8 @@ struct outbound_counters {
 class connector final : private executors::event_loop::source, private executors::timer {
  public:
   struct limits {
-    std::size_t backlog = std::size_t{64} << 20U;  ///< Bytes waiting for one peer before `busy`.
+    std::size_t backlog = std::size_t{64}
+                          << 20U;  ///< Bytes waiting for one peer, or for any, before `busy`.
     std::size_t max_body = std::size_t{32} << 20U;
   };
 
@@ -61,7 +62,7 @@ class connector final : private executors::event_loop::source, private executors
   // For clients: any thread.
 
   /// The method's number and servers. Kept for the life of the connector. `errc::busy` beyond 65
-  /// 536 names.
+  /// 536 names, or `max_route_bytes` of them.
   result<const method_name*> name(const target& at, std::string_view method);
 
   /// Sends a call; the answer completes what is returned. Encodes `arguments` straight into the
@@ -172,6 +173,8 @@ class connector final : private executors::event_loop::source, private executors
   void submit(ref<pending_call> call);
   result<void> submit_cast(ref<pending_call> call);
   void route(ref<pending_call> call);
+  bool hold(const pending_call& call) noexcept;
+  void let_go(const pending_call& call) noexcept;
   void send(outbound_session& to, pending_call& call);
   std::optional<error> write(outbound_session& to, pending_call& call);
   void fan_out(pending_call& call);
@@ -203,11 +206,12 @@ class connector final : private executors::event_loop::source, private executors
   std::map<std::pair<std::string_view, std::string_view>, topic_servers*>
       topic_index_;                // By exchange and topic. Guarded by names_mutex_.
   std::deque<method_name> names_;  // Guarded by names_mutex_.
+  std::size_t names_bytes_ = 0;    // Guarded by names_mutex_.
   std::map<std::string, const method_name*, std::less<>> name_index_;  // Guarded by names_mutex_.
 
   std::atomic<pending_call*> submitted_{
       nullptr};  // From other threads, newest first. Each is a reference.
-  std::atomic<std::size_t> submitted_bytes_{0};
+  std::atomic<std::size_t> held_bytes_{0};  // Of submitted_ and waiting_, the calls themselves too.
 
   std::vector<slot> slots_;
   std::uint32_t free_ = 0;  // Index + 1 of the first free slot; 0: none.

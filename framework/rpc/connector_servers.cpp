@@ -68,6 +68,11 @@ void connector::route(ref<pending_call> call) {
     call->fail(no_server(*call));
     return;
   }
+  if (!hold(*call)) {
+    call->fail(error(errc::busy, execution::not_run, "too many bytes wait for a server")
+                   .with_retry_after(std::chrono::milliseconds(10)));
+    return;
+  }
   watch_deadline(call->until);
   waiting_.push_back(std::move(call));
 }
@@ -75,6 +80,9 @@ void connector::route(ref<pending_call> call) {
 void connector::fan_out(pending_call& call) {
   if (!call.what.servers->known) {
     look_up(*call.what.servers);
+  }
+  if (call.what.servers->ready.empty()) {
+    counters_.unroutable.fetch_add(1, std::memory_order_relaxed);
   }
   std::optional<error> failed;
   for (outbound_session* each : call.what.servers->ready) {
@@ -124,6 +132,9 @@ void connector::servers_changed() {
     }
   }
   auto again = std::exchange(waiting_, {});
+  for (auto& each : again) {
+    let_go(*each);
+  }
   for (auto& each : again) {
     route(std::move(each));
   }

@@ -16,6 +16,11 @@ namespace {
 constexpr std::size_t most_reserved = 1024;  // Calls.
 constexpr duration attach_within = std::chrono::seconds(2);
 
+std::size_t bytes_of(const wire::route& names) noexcept {
+  return names.exchange.size() + names.topic.size() + names.name_space.size() +
+         names.version.size() + names.method.size();
+}
+
 }  // namespace
 
 /// One peer's data link, from its attach message to its end.
@@ -203,6 +208,10 @@ class inbound_session final : public link_observer, private executors::timer {
       routes_.emplace_back();
     }
     auto& route = routes_[declared->number];
+    route_bytes_ = route_bytes_ - bytes_of(route.names) + bytes_of(*declared);
+    if (route_bytes_ > max_route_bytes) {
+      return error(errc::protocol_error, "routes with names of more than 16 MiB");
+    }
     route.generation = 0;
     route.names = *std::move(declared);
     return {};
@@ -323,7 +332,8 @@ class inbound_session final : public link_observer, private executors::timer {
   session_id session_{};
   std::shared_ptr<session_table::clocks> clocks_;
   std::vector<resolved> routes_;
-  std::uint64_t chained_ = 0;  // The call that `chain_` is of, which comes next.
+  std::size_t route_bytes_ = 0;  // Of their names.
+  std::uint64_t chained_ = 0;    // The call that `chain_` is of, which comes next.
   ref<call_chain> chain_;
 };
 

@@ -153,7 +153,7 @@ wire::buffer running_node::stats() const {
   const auto& in = data_server_->counts();
   const auto& calls = connector_->counts();
   const auto links = zmq_.stats();
-  out.pack_map(20);
+  out.pack_map(22);
   field(out, "cpu_us", microseconds(used.ru_utime) + microseconds(used.ru_stime));
   field(out, "max_rss_bytes", std::int64_t{used.ru_maxrss} * 1024);
   field(out, "uptime_us", microseconds(host_.now() - started_));
@@ -174,6 +174,8 @@ wire::buffer running_node::stats() const {
   field(out, "expired", calls.expired.load());
   field(out, "lost", calls.lost.load());
   field(out, "late", calls.late.load());
+  field(out, "busy", calls.busy.load());
+  field(out, "unroutable", calls.unroutable.load());
   return written;
 }
 

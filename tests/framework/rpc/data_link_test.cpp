@@ -268,6 +268,29 @@ BOOST_AUTO_TEST_CASE(refuses_calls_while_the_server_stops) {
   BOOST_TEST(failed_with(peer, 1, errc::stopping));
 }
 
+BOOST_AUTO_TEST_CASE(is_closed_when_the_names_of_its_routes_take_too_much) {
+  server s;
+  const std::string longest(wire::max_text, 'x');
+  {
+    fake_peer peer(s.back);
+    peer.attach();
+    for (int i = 0; i < 3000; ++i) {
+      peer.declare(0, longest, longest);  // Takes the place of the one before.
+    }
+    BOOST_TEST(!peer.closed());
+  }
+  fake_peer peer(s.back);
+  peer.attach();
+  const auto fit = static_cast<std::uint32_t>(rpc::max_route_bytes / (2 * longest.size() + 8));
+  for (std::uint32_t i = 0; i < fit; ++i) {
+    peer.declare(i, longest, longest);
+  }
+  BOOST_TEST(!peer.closed());
+  peer.declare(fit, longest, longest);
+  BOOST_TEST(peer.closed());
+  BOOST_TEST(s.lives());
+}
+
 BOOST_AUTO_TEST_CASE(is_closed_on_random_bytes) {
   server s;
   std::mt19937_64 random(20141124);

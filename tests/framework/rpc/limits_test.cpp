@@ -210,6 +210,45 @@ BOOST_AUTO_TEST_CASE(a_peer_that_does_not_read_its_answers_is_cut_off) {
   }
 }
 
+// Only the bytes of arguments were counted, and calls that wait for a server not at all.
+BOOST_AUTO_TEST_CASE(calls_that_wait_for_a_server_take_no_more_than_the_backlog) {
+  constexpr std::size_t fit = 10;
+  constexpr std::size_t submitted = 1000;
+  site alone("alone");
+  std::unique_ptr<rpc::connector> out;
+  alone.on_loop([&] {
+    out = std::make_unique<rpc::connector>(
+        alone.loop(),
+        platform::system(),
+        rpc::connector::limits{.backlog = fit * (sizeof(rpc::pending_call) + 16)});
+  });
+  const auto* to = out->name({.topic = "nowhere"}, "nothing").value();
+  std::vector<ref<rpc::pending_call>> calls;
+  for (std::size_t i = 0; i < submitted; ++i) {
+    calls.push_back(out->call(*to, deadline::none(), true, std::string(), 1));
+  }
+  std::size_t wait = 0;
+  alone.on_loop([&] {
+    for (const auto& each : calls) {
+      wait += each->done() ? 0U : 1U;
+      if (each->done()) {
+        BOOST_TEST((each->failure.value() == errc::busy));
+        BOOST_TEST((each->failure->execution() == execution::not_run));
+      }
+    }
+  });
+  BOOST_TEST(wait > 0U);
+  BOOST_TEST(wait <= fit);
+  BOOST_TEST(out->counts().busy.load() == submitted - wait);
+  alone.on_loop([&] {
+    out->close();
+    // Their places are free again.
+    const auto last = out->call(*to, deadline::none(), true, std::string(), 1);
+    BOOST_TEST((last->failure.value() == errc::cancelled));
+    out.reset();
+  });
+}
+
 // The server took the route for garbage and closed the link, with all that was out on it.
 BOOST_AUTO_TEST_CASE(a_name_that_no_server_would_read_is_refused_where_it_is_used) {
   const auto room = std::make_shared<waiting_room>();
