@@ -1,4 +1,5 @@
 #include <mailroom/tools/mailroom/connected_node.hpp>
+#include <mailroom/tools/mailroom/json_arguments.hpp>
 #include <mailroom/tools/mailroom/message_options.hpp>
 #include <mailroom/tools/mailroom/verbs.hpp>
 
@@ -8,24 +9,38 @@
 namespace mailroom::cli {
 namespace {
 
+/// Whoever considers calling again wants to know; other failures say so by their code.
+std::string trace_of(const error& why) {
+  if (why != errc::lost && why != errc::expired) {
+    return {};
+  }
+  switch (why.execution()) {
+    case execution::not_run: return " (the call has not run)";
+    case execution::may_have_run: return " (the call may have run)";
+    case execution::ran_and_failed: return " (the call has run)";
+  }
+  return {};
+}
+
 int call(const message_options& with) {
   const std::string verb = "call";
-  const auto arguments = wire::arguments_from_json(with.arguments);
+  const auto arguments = read_arguments(with.arguments);
   if (!arguments) {
     return misused(verb, std::string(arguments.error().message()));
   }
   if (const auto good = rpc::check_version(with.to.version); !good) {
     return misused(verb, "--version: " + std::string(good.error().message()));
   }
+  const time_point until = end_of(with.timeout);
   std::optional<node> here;
-  if (const auto up = connect(here, with.connect); !up) {
+  if (const auto up = connect(verb, here, with.connect, until); !up) {
     return not_started(verb, up.error());
   }
-  const client to = client(*here, with.to).prepare({.timeout = with.timeout});
+  const client to = client(*here, with.to).prepare({.timeout = left_until(until)});
   const auto answer =
       to.call<wire::encoded>(with.method, wire::encoded_arguments{arguments->bytes()});
   if (!answer) {
-    return failed(verb, answer.error());
+    return failed(verb, answer.error().to_string() + trace_of(answer.error()));
   }
   const auto shown = wire::json_from_body(answer->value.view());
   if (!shown) {

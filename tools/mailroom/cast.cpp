@@ -1,4 +1,5 @@
 #include <mailroom/tools/mailroom/connected_node.hpp>
+#include <mailroom/tools/mailroom/json_arguments.hpp>
 #include <mailroom/tools/mailroom/message_options.hpp>
 #include <mailroom/tools/mailroom/verbs.hpp>
 
@@ -14,25 +15,32 @@ struct cast_options : message_options {
 
 int cast(const cast_options& with) {
   const std::string verb = "cast";
-  const auto arguments = wire::arguments_from_json(with.arguments);
+  const auto arguments = read_arguments(with.arguments);
   if (!arguments) {
     return misused(verb, std::string(arguments.error().message()));
   }
   if (const auto good = rpc::check_version(with.to.version); !good) {
     return misused(verb, "--version: " + std::string(good.error().message()));
   }
+  const time_point until = end_of(with.timeout);
   std::optional<node> here;
-  if (const auto up = connect(here, with.connect); !up) {
+  if (const auto up = connect(verb, here, with.connect, until); !up) {
     return not_started(verb, up.error());
   }
   const client to =
-      client(*here, with.to).prepare({.timeout = with.timeout, .fanout = with.fanout});
+      client(*here, with.to).prepare({.timeout = left_until(until), .fanout = with.fanout});
   const auto sent = to.cast(with.method, wire::encoded_arguments{arguments->bytes()});
   if (!sent) {
     return failed(verb, sent.error());
   }
+  if (with.fanout) {
+    // It went to all that are connected; the one that was named is not among them.
+    if (const auto missed = not_reached(*here, with.connect)) {
+      return failed(verb, *missed);
+    }
+  }
   // What a connection has accepted leaves before the node ends.
-  if (!here->stop(with.timeout)) {
+  if (!here->stop(left_until(until))) {
     return failed(verb, error(errc::expired, "the message did not leave within the timeout"));
   }
   if (with.as_json) {

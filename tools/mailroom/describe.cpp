@@ -38,13 +38,14 @@ std::string methods_of(const nlohmann::json& topic) {
 
 int describe(const describe_options& with) {
   const std::string verb = "describe";
+  const time_point until = end_of(with.timeout);
   std::optional<node> here;
-  if (const auto up = connect(here, with.connect); !up) {
+  if (const auto up = connect(verb, here, with.connect, until); !up) {
     return not_started(verb, up.error());
   }
-  const auto answer = here->admin(with.connect, "describe", with.timeout);
+  const auto answer = here->admin(with.connect, "describe", left_until(until));
   if (!answer) {
-    return failed(verb, answer.error());
+    return failed(verb, with_reason(*here, with.connect, answer.error()));
   }
   const auto json = wire::json_from_body(answer->view());
   if (!json) {

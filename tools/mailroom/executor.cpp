@@ -8,6 +8,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include <algorithm>
 #include <iostream>
 #include <memory>
 #include <tuple>
@@ -26,8 +27,14 @@ struct set_options : list_options {
   std::string executor;
 };
 
-// Beside what the node may take: for the way there and back.
-constexpr duration patience = std::chrono::seconds(2);
+/// What a node may take of what is left: it says more when it gives up than we can, if its answer
+/// arrives before we do.
+std::chrono::milliseconds share_of_node(duration left) {
+  constexpr duration way_back = std::chrono::milliseconds(500);
+  constexpr duration most = std::chrono::hours(24);  // Fits the field.
+  return std::chrono::duration_cast<std::chrono::milliseconds>(
+      std::min(left - std::min(left / 4, way_back), most));
+}
 
 struct column {
   const char* title;
@@ -63,13 +70,14 @@ std::string cell(const nlohmann::json& of, const std::string& key) {
 
 int list(const list_options& with) {
   const std::string verb = "executor ls";
+  const time_point until = end_of(with.timeout);
   std::optional<node> here;
-  if (const auto up = connect(here, with.connect); !up) {
+  if (const auto up = connect(verb, here, with.connect, until); !up) {
     return not_started(verb, up.error());
   }
-  const auto answer = here->admin(with.connect, "executors", with.timeout);
+  const auto answer = here->admin(with.connect, "executors", left_until(until));
   if (!answer) {
-    return failed(verb, answer.error());
+    return failed(verb, with_reason(*here, with.connect, answer.error()));
   }
   const auto json = wire::json_from_body(answer->view());
   if (!json) {
@@ -97,19 +105,19 @@ int list(const list_options& with) {
 
 int set(const set_options& with) {
   const std::string verb = "executor set";
+  const time_point until = end_of(with.timeout);
   std::optional<node> here;
-  if (const auto up = connect(here, with.connect); !up) {
+  if (const auto up = connect(verb, here, with.connect, until); !up) {
     return not_started(verb, up.error());
   }
   wire::buffer asked;
-  const auto limit = std::chrono::duration_cast<std::chrono::milliseconds>(with.timeout);
+  const auto limit = share_of_node(left_until(until));
   wire::pack(asked,
              std::tuple(with.topic, with.executor, static_cast<std::uint32_t>(limit.count())));
   const auto begun = clock::now();
-  const auto done =
-      here->admin(with.connect, "place", bytes(std::move(asked)), with.timeout + patience);
+  const auto done = here->admin(with.connect, "place", bytes(std::move(asked)), left_until(until));
   if (!done) {
-    return failed(verb, done.error());
+    return failed(verb, with_reason(*here, with.connect, done.error()));
   }
   const auto took = std::chrono::duration<double, std::milli>(clock::now() - begun).count();
   if (with.as_json) {
@@ -151,7 +159,10 @@ void add_executor(CLI::App& to, job& chosen) {
   set_verb->add_option("executor", to_set->executor, "A policy, or an executor of the node's own")
       ->required()
       ->type_name("EXECUTOR");
-  add_duration(*set_verb, "--timeout", to_set->timeout, "How long suspending handlers may keep it");
+  add_duration(*set_verb,
+               "--timeout",
+               to_set->timeout,
+               "How long it may take; suspending handlers may keep it");
   add_json(*set_verb, to_set->as_json);
   set_verb->callback([&chosen, to_set] { chosen = [to_set] { return set(*to_set); }; });
 }

@@ -1,6 +1,10 @@
 #include <mailroom/tools/mailroom/verbs.hpp>
 
+#include <csignal>
+
 int main(int argc, char** argv) {
+  // Whoever read our output may be gone: writing fails then, which `run` reports.
+  std::signal(SIGPIPE, SIG_IGN);
   CLI::App app("The operator's command for mailroom nodes.", "mailroom");
   app.require_subcommand(1);
   app.set_version_flag("--version", "mailroom " MAILROOM_VERSION, "Print the version and exit");

@@ -29,7 +29,11 @@ struct message_options {
         ->capture_default_str()
         ->type_name("NAME");
     add_duration(verb, "--timeout", timeout, "How long it may take");
-    verb.add_option("METHOD", method, "Method to run")->required();
+    verb.add_option("METHOD", method, "Method to run")
+        ->required()
+        ->check([](const std::string& name) {
+          return name.empty() ? std::string("a method has a name") : std::string();
+        });
     verb.add_option("ARGUMENTS", arguments, "JSON array")->capture_default_str();
     add_json(verb, as_json);
   }

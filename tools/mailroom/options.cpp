@@ -1,8 +1,20 @@
 #include <mailroom/tools/mailroom/options.hpp>
 
+#include <mailroom/transports/zmq/address.hpp>
+
 #include <mailroom/framework/base/text.hpp>
 #include <mailroom/framework/executors/executor.hpp>
 
+#include <sched.h>
+
+#include <algorithm>
+#include <charconv>
+#include <cstring>
+#include <fstream>
+#include <sstream>
+#include <string_view>
+#include <system_error>
+#include <thread>
 #include <vector>
 
 namespace mailroom::cli {
@@ -30,6 +42,69 @@ CLI::Option* add_read(CLI::App& to,
           help)
       ->type_name(shown)
       ->default_str(now);
+}
+
+/// What is wrong with an address; empty if nothing is.
+std::string wrong_address(const std::string& address) {
+  if (address.starts_with("local://") && address.size() > std::strlen("local://")) {
+    return {};
+  }
+  if (address.starts_with("tcp://[]")) {
+    return "'" + address + "': write tcp://[IPV6]:PORT";
+  }
+  const auto read = transports::zmq::address::parse(address);
+  if (read) {
+    return {};
+  }
+  const std::string why(read.error().message());
+  if (why.ends_with("ipc://path")) {
+    return "'" + address + "': write tcp://HOST:PORT or ipc://PATH";
+  }
+  return why.ends_with("brackets") ? why + ", as in tcp://[::1]:7001" : why;
+}
+
+/// Right for a listener, but nothing that can be connected to. Of addresses that are not wrong.
+bool leads_nowhere(const std::string& address) {
+  const auto read = transports::zmq::address::parse(address);
+  return read && read->is_tcp() &&
+         (read->host == "*" || read->port.find_first_not_of('0') == std::string::npos);
+}
+
+/// Whole numbers only, without a sign.
+bool read_number(std::string_view text, std::uint64_t& number) {
+  const char* last = text.data() + text.size();
+  const auto read = std::from_chars(text.data(), last, number);
+  return read.ec == std::errc{} && read.ptr == last;
+}
+
+/// The CPUs that are there, as the system lists them: "0-3,8".
+std::string cpus() {
+  std::ifstream file("/sys/devices/system/cpu/online");
+  std::string listed;
+  if (std::getline(file, listed) && !listed.empty()) {
+    return listed;
+  }
+  return "0-" + std::to_string(std::max(std::thread::hardware_concurrency(), 1U) - 1);
+}
+
+/// Whether a list as of `cpus` has the number that `text` is.
+bool lists(const std::string& listed, const std::string& text) {
+  std::uint64_t wanted = 0;
+  if (!read_number(text, wanted) || wanted >= CPU_SETSIZE) {
+    return false;
+  }
+  std::istringstream ranges(listed);
+  for (std::string range; std::getline(ranges, range, ',');) {
+    const auto dash = range.find('-');
+    std::uint64_t first = 0;
+    std::uint64_t last = 0;
+    const bool good = read_number(std::string_view(range).substr(0, dash), first) &&
+                      read_number(std::string_view(range).substr(dash + 1), last);
+    if (good && first <= wanted && wanted <= last) {
+      return true;
+    }
+  }
+  return false;
 }
 
 }  // namespace
@@ -88,18 +163,20 @@ CLI::Option* add_connect(CLI::App& to, std::string& value) {
   return to.add_option("--connect", value, "Address of the node, as tcp://127.0.0.1:7001")
       ->required()
       ->check([](const std::string& address) {
-        constexpr unsigned long most = 65'535;
-        const std::string_view tcp = "tcp://";
-        if (address.compare(0, tcp.size(), tcp) != 0) {
-          return std::string();  // What else there is, the node knows.
-        }
-        const std::string port = address.substr(address.rfind(':') + 1);
-        const bool number = !port.empty() && port.size() <= 5 &&
-                            port.find_first_not_of("0123456789") == std::string::npos;
-        return number && std::stoul(port) >= 1 && std::stoul(port) <= most
-                   ? std::string()
-                   : "'" + address + "' should read tcp://HOST:PORT, with a port from 1 to 65535";
+        const std::string wrong = wrong_address(address);
+        return wrong.empty() && leads_nowhere(address)
+                   ? "'" + address +
+                         "' should read tcp://HOST:PORT, with a host by name or number and a port "
+                         "from 1 to 65535"
+                   : wrong;
       })
+      ->type_name("ADDRESS");
+}
+
+CLI::Option* add_listen(CLI::App& to, std::string& value) {
+  return to.add_option("--listen", value, "Address; port 0: chosen by the system")
+      ->capture_default_str()
+      ->check(wrong_address)
       ->type_name("ADDRESS");
 }
 
@@ -116,7 +193,45 @@ CLI::Option* add_json(CLI::App& to, bool& value) {
 }
 
 void add_cpu(CLI::App& to, std::optional<unsigned>& value) {
-  to.add_option("--cpu", value, "Keep to this CPU")->type_name("N");
+  to.add_option("--cpu", value, "Keep to this CPU")
+      ->check([](const std::string& text) {
+        const std::string online = cpus();
+        return lists(online, text) ? std::string()
+                                   : "there is no CPU '" + text + "', there are " + online;
+      })
+      ->type_name("N");
+}
+
+CLI::Option* add_workers(CLI::App& to, std::size_t& value) {
+  return to.add_option("--workers", value, "Threads of work-stealing; 0: one for each core")
+      ->capture_default_str()
+      ->check(whole_number(0, 1024))
+      ->type_name("N");
+}
+
+CLI::Validator whole_number(std::uint64_t least, std::uint64_t most) {
+  const auto check = [least, most](const std::string& text) {
+    std::uint64_t number = 0;
+    return read_number(text, number) && number >= least && number <= most
+               ? std::string()
+               : "'" + text + "' should be a whole number from " + std::to_string(least) + " to " +
+                     std::to_string(most);
+  };
+  return {check, ""};
+}
+
+CLI::Validator finite_number(double least, double most) {
+  const auto check = [least, most](const std::string& text) {
+    double number = 0;
+    // Written so that nan fails.
+    if (CLI::detail::lexical_cast(text, number) && number >= least && number <= most) {
+      return std::string();
+    }
+    std::ostringstream wrong;
+    wrong << '\'' << text << "' should be a number from " << least << " to " << most;
+    return wrong.str();
+  };
+  return {check, ""};
 }
 
 }  // namespace mailroom::cli

@@ -29,8 +29,9 @@ double microseconds(duration took) {
 
 int ping(const ping_options& with) {
   const std::string verb = "ping";
+  const time_point until = end_of(with.timeout);
   std::optional<node> here;
-  if (const auto up = connect(here, with.connect); !up) {
+  if (const auto up = connect(verb, here, with.connect, until); !up) {
     return not_started(verb, up.error());
   }
   std::vector<duration> trips;
@@ -39,7 +40,7 @@ int ping(const ping_options& with) {
     if (i > 0) {
       std::this_thread::sleep_for(with.interval);
     }
-    const auto trip = here->ping(with.connect, with.timeout);
+    const auto trip = here->ping(with.connect, i == 0 ? left_until(until) : with.timeout);
     if (!trip) {
       last = trip.error();
     } else {
@@ -51,7 +52,7 @@ int ping(const ping_options& with) {
     }
   }
   if (trips.empty()) {
-    return failed(verb, *last);
+    return failed(verb, with_reason(*here, with.connect, *last));
   }
   if (with.as_json) {
     std::sort(trips.begin(), trips.end());
@@ -79,10 +80,13 @@ void add_ping(CLI::App& to, job& chosen) {
   add_connect(*verb, with->connect);
   verb->add_option("--count", with->count, "How many")
       ->capture_default_str()
-      ->check(CLI::Range(1, 1'000'000))
+      ->check(whole_number(1, 1'000'000))
       ->type_name("N");
   add_duration(*verb, "--interval", with->interval, "Pause between two");
-  add_duration(*verb, "--timeout", with->timeout, "How long to wait for each");
+  add_duration(*verb,
+               "--timeout",
+               with->timeout,
+               "How long to wait for each, and to connect before the first");
   add_json(*verb, with->as_json);
   verb->callback([&chosen, with] { chosen = [with] { return ping(*with); }; });
 }

@@ -145,7 +145,12 @@ BOOST_AUTO_TEST_CASE(cast_counts_at_the_server) {
                                        "--seconds",
                                        "0.4",
                                        "--json"}));
-    BOOST_TEST(figures.at("casts").get<double>() > 0);
+    for (const char* key : {"calls", "calls_per_s"}) {
+      BOOST_TEST(figures.at(key).get<double>() > 0, key);
+    }
+    BOOST_TEST(figures.at("client_cpu_s_per_100k").is_number());
+    BOOST_TEST(figures.at("server_cpu_s_per_100k").is_number());
+    BOOST_TEST(!figures.contains("casts"));
     BOOST_TEST(figures.at("received_per_s").get<double>() > 0);
   }
 }
@@ -163,8 +168,8 @@ BOOST_AUTO_TEST_CASE(cast_keeps_to_a_rate) {
                                      "--seconds",
                                      "1",
                                      "--json"}));
-  BOOST_TEST(figures.at("casts").get<int>() <= 600);
-  BOOST_TEST(figures.at("casts").get<int>() >= 100);
+  BOOST_TEST(figures.at("calls").get<int>() <= 600);
+  BOOST_TEST(figures.at("calls").get<int>() >= 100);
   BOOST_TEST(figures.at("received_per_s").get<double>() > 0);
 }
 
@@ -189,6 +194,25 @@ BOOST_AUTO_TEST_CASE(having_measured_nothing_is_a_failure) {
   const outcome got = run({"bench", "local", "--rate", "0.001", "--seconds", "0.1"});
   BOOST_TEST(got.code == 1);
   BOOST_TEST(got.err.find("mailroom bench local: 0 calls measured") == 0U, got.err);
+}
+
+BOOST_AUTO_TEST_CASE(casts_that_no_handler_takes_are_a_failure_that_names_the_method) {
+  const server one;
+  const outcome got = run({"bench",
+                           "cast",
+                           "--connect",
+                           one.address(),
+                           "--method",
+                           "nope",
+                           "--in-flight",
+                           "100",
+                           "--seconds",
+                           "0.1"});
+  BOOST_TEST(got.code == 1);
+  BOOST_TEST(got.out.empty(), got.out);
+  BOOST_TEST(
+      got.err.find("method 'nope', no server's handler has received any") != std::string::npos,
+      got.err);
 }
 
 BOOST_AUTO_TEST_CASE(the_baseline_serves_and_is_measured) {

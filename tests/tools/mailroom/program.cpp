@@ -67,18 +67,28 @@ int wait_for(pid_t pid) {
   return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 
-}  // namespace
-
-outcome run_on_full_disk(const std::vector<std::string>& arguments) {
-  const int full = open("/dev/full", O_WRONLY | O_CLOEXEC);
+/// With a stdout that takes nothing, which it closes.
+outcome run_in_vain(const std::vector<std::string>& arguments, int out) {
   const pipe_ends err;
-  const pid_t pid = start(arguments, full, err.to);
-  close(full);
+  const pid_t pid = start(arguments, out, err.to);
+  close(out);
   close(err.to);
   outcome got;
   got.err = read_all(err.from);
   got.code = wait_for(pid);
   return got;
+}
+
+}  // namespace
+
+outcome run_on_full_disk(const std::vector<std::string>& arguments) {
+  return run_in_vain(arguments, open("/dev/full", O_WRONLY | O_CLOEXEC));
+}
+
+outcome run_on_closed_pipe(const std::vector<std::string>& arguments) {
+  const pipe_ends out;
+  close(out.from);
+  return run_in_vain(arguments, out.to);
 }
 
 outcome run(const std::vector<std::string>& arguments) {

@@ -21,6 +21,8 @@ struct outcome {
 outcome run(const std::vector<std::string>& arguments);
 /// The same with a stdout that takes nothing, as a full disk does.
 outcome run_on_full_disk(const std::vector<std::string>& arguments);
+/// The same with a stdout that nobody reads any more.
+outcome run_on_closed_pipe(const std::vector<std::string>& arguments);
 
 /// `mailroom bench serve` on a port that the system chose; ends with its scope.
 class server {

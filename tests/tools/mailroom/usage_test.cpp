@@ -117,6 +117,24 @@ BOOST_AUTO_TEST_CASE(a_bad_address_is_wrong) {
   is_wrong_usage(run({"bench", "serve", "--listen", "tcp://127.0.0.1"}), "write tcp://HOST:PORT");
 }
 
+BOOST_AUTO_TEST_CASE(an_address_that_leads_nowhere_is_wrong_and_names_the_flag) {
+  for (const std::string bad : {"tcp://:5",
+                                "tcp://*:7911",
+                                "tcp://::1:7911",
+                                "tcp://[]:7911",
+                                "tcp://127.0.0.1:0",
+                                "tcp://127.0.0.1:70000",
+                                "ipc://",
+                                "udp://127.0.0.1:7911",
+                                ""}) {
+    is_wrong_usage(run({"call", "--connect", bad, "--topic", "echo", "echo"}),
+                   "mailroom call: --connect: ");
+    is_wrong_usage(run({"ping", "--connect", bad}), "mailroom ping: --connect: ");
+  }
+  is_wrong_usage(run({"ping", "--connect", "tcp://::1:7911"}), "brackets");
+  is_wrong_usage(run({"bench", "serve", "--listen", "tcp://::1:0"}), "--listen: ");
+}
+
 BOOST_AUTO_TEST_CASE(an_unknown_executor_names_the_nearest) {
   is_wrong_usage(run({"bench", "serve", "--executor", "work-steeling"}),
                  "nearest is work-stealing");
@@ -127,6 +145,46 @@ BOOST_AUTO_TEST_CASE(numbers_out_of_range_are_wrong) {
   is_wrong_usage(run({"bench", "call", "--connect", nowhere, "--in-flight", "0"}), "--in-flight");
   is_wrong_usage(run({"bench", "call", "--connect", nowhere, "--seconds", "never"}), "--seconds");
   is_wrong_usage(run({"bench", "call", "--connect", nowhere, "--payload", "lots"}), "--payload");
+  for (const std::string verb : {"call", "cast"}) {
+    const auto with = [&](const std::string& flag, const std::string& value) {
+      return run({"bench", verb, "--connect", nowhere, flag, value});
+    };
+    for (const std::string bad : {"nan", "inf", "-1"}) {
+      is_wrong_usage(with("--seconds", bad), "--seconds: '" + bad + "' should be a number from");
+      is_wrong_usage(with("--rate", bad), "--rate: '" + bad + "' should be a number from 0 to");
+    }
+    is_wrong_usage(with("--in-flight", "65537"), "from 1 to 65536");
+    is_wrong_usage(with("--payload", "1GiB"), "--payload: '1GiB' is over the largest body");
+    is_wrong_usage(with("--payload", "99999999GiB"), "--payload");
+  }
+  is_wrong_usage(run({"bench", "compare", "--seconds", "nan"}), "--seconds");
+  is_wrong_usage(run({"bench", "serve", "--workers", "-1"}), "from 0 to 1024");
+  is_wrong_usage(run({"bench", "local", "--workers", "1025"}), "from 0 to 1024");
+  for (const char* bad : {"-1", "9999", "one"}) {
+    is_wrong_usage(run({"bench", "serve", "--cpu", bad}), "there are 0");
+  }
+}
+
+BOOST_AUTO_TEST_CASE(a_method_without_a_name_is_wrong) {
+  for (const char* verb : {"call", "cast"}) {
+    is_wrong_usage(run({verb, "--connect", nowhere, "--topic", "echo", ""}),
+                   "METHOD: a method has a name");
+  }
+}
+
+BOOST_AUTO_TEST_CASE(json_that_would_lose_something_is_wrong) {
+  const auto with = [](const std::string& arguments) {
+    return run({"call", "--connect", nowhere, "--topic", "echo", "echo", arguments});
+  };
+  is_wrong_usage(with("[18446744073709551616]"), "18446744073709551616 needs more than 64 bits");
+  is_wrong_usage(with("[[-9223372036854775809]]"), "more than 64 bits");
+  is_wrong_usage(with(R"([{"a":1,"a":2}])"), "the key 'a' twice");
+  // Those that fit get further: to the address where nobody is.
+  for (const std::string good :
+       {"[18446744073709551615,-9223372036854775808,18446744073709551616.0]",
+        R"([{"a":{"a":1}},{"a":2}])"}) {
+    BOOST_TEST(with(good).code == 1);
+  }
 }
 
 BOOST_AUTO_TEST_CASE(a_topic_without_a_name_is_wrong) {

@@ -10,6 +10,9 @@
 namespace mailroom::bench {
 namespace {
 
+// With the server.
+constexpr duration patience = std::chrono::seconds(10);
+
 struct settings : load_options {
   std::string topic = bench::topic;
   std::string method = "echo";
@@ -24,11 +27,10 @@ int call(const settings& with) {
     }
   }
   std::optional<node> here;
-  if (auto up = cli::connect(here, with.connect, with.executor); !up) {
+  if (auto up = cli::connect(verb, here, with.connect, cli::end_of(patience), with.executor); !up) {
     return cli::not_started(verb, up.error());
   }
-  const client to =
-      client(*here, {.topic = with.topic}).prepare({.timeout = std::chrono::seconds(10)});
+  const client to = client(*here, {.topic = with.topic}).prepare({.timeout = patience});
   // One call by itself says at once if there is nobody, or not this method.
   if (const auto first = to.call<bytes>(with.method, bytes(std::string_view("?"))); !first) {
     return cli::failed(verb, first.error());

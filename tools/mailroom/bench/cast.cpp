@@ -10,6 +10,9 @@
 namespace mailroom::bench {
 namespace {
 
+// With the server.
+constexpr duration patience = std::chrono::seconds(10);
+
 struct settings : load_options {
   settings() { what.in_flight = 10'000; }
 
@@ -26,11 +29,10 @@ int cast(const settings& with) {
     }
   }
   std::optional<node> here;
-  if (auto up = cli::connect(here, with.connect, with.executor); !up) {
+  if (auto up = cli::connect(verb, here, with.connect, cli::end_of(patience), with.executor); !up) {
     return cli::not_started(verb, up.error());
   }
-  const client to =
-      client(*here, {.topic = with.topic}).prepare({.timeout = std::chrono::seconds(10)});
+  const client to = client(*here, {.topic = with.topic}).prepare({.timeout = patience});
   caster load(to, with.method, with.chosen());
   measure(*here, load, [&] {
     return cpu_times{own_cpu_time(), server_cpu_time(*here, with.connect)};

@@ -22,6 +22,7 @@ task<void> caster::run(context& ctx) {
   }
   before_ = *before;
   auto load = period_ > 0ns ? keep_to_rate(ctx) : flat_out();
+  begun_ = clock::now();
   const bool well = co_await std::move(load);
   if (well) {
     finish();
@@ -76,6 +77,7 @@ void caster::send(std::int64_t count) {
       ++sent_;
     }
   }
+  sent_at_ = clock::now();
 }
 
 bool caster::take(const result<std::uint64_t>& answer) {
@@ -83,7 +85,7 @@ bool caster::take(const result<std::uint64_t>& answer) {
     measured_.failed(answer.error().to_string());
     return false;
   }
-  last_ = {clock::now(), *answer - before_};
+  last_ = {clock::now(), *answer - before_, sent_};
   if (!first_ && last_.when >= window_.begins) {
     first_ = last_;
   }
@@ -91,6 +93,11 @@ bool caster::take(const result<std::uint64_t>& answer) {
 }
 
 void caster::finish() {
+  if (last_.received == 0 && sent_ > 0) {
+    measured_.failed("sent " + std::to_string(sent_) + " casts of method '" + method_ +
+                     "', no server's handler has received any: is there such a method?");
+    return;
+  }
   if (last_.received != sent_) {
     measured_.errors += last_.received < sent_ ? sent_ - last_.received : last_.received - sent_;
     measured_.first_error =
@@ -103,7 +110,12 @@ void caster::finish() {
   measured_.calls = last_.received - first_->received;
   measured_.received_per_s = static_cast<double>(measured_.calls) /
                              std::chrono::duration<double>(last_.when - first_->when).count();
-  measured_.calls_per_s = measured_.received_per_s;
+  // By its own clock, over what was sent in the window; over all if that was only waited for.
+  const bool sent_since = sent_ > first_->sent && sent_at_ > first_->when;
+  const std::uint64_t sent = sent_since ? sent_ - first_->sent : sent_;
+  measured_.calls_per_s =
+      static_cast<double>(sent) /
+      std::chrono::duration<double>(sent_at_ - (sent_since ? first_->when : begun_)).count();
 }
 
 }  // namespace mailroom::bench

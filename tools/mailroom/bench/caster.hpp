@@ -30,6 +30,7 @@ class caster {
   struct seen {
     time_point when;
     std::uint64_t received = 0;
+    std::uint64_t sent = 0;
   };
 
   task<bool> flat_out();
@@ -47,6 +48,8 @@ class caster {
   const window window_;
   random_bytes random_;
   std::uint64_t sent_ = 0;
+  time_point begun_;
+  time_point sent_at_;        // The last of them.
   std::uint64_t before_ = 0;  // Received from others, before this run.
   std::optional<seen> first_;
   seen last_;

@@ -238,11 +238,11 @@ void add_compare(CLI::App& to, cli::job& chosen) {
   }
   verb->add_option("--rounds", with->rounds, "How often everything is measured")
       ->capture_default_str()
-      ->check(CLI::Range(1, 1000))
+      ->check(cli::whole_number(1, 1000))
       ->type_name("R");
   verb->add_option("--seconds", with->seconds, "How long each measurement takes")
       ->capture_default_str()
-      ->check(CLI::Range(0.01, 3600.0))
+      ->check(cli::finite_number(0.01, 3600))
       ->type_name("S");
   std::string listed;
   for (const auto& each : cases) {

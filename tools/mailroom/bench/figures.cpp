@@ -23,8 +23,8 @@ nlohmann::ordered_json per_100k(const std::optional<duration>& cpu, std::uint64_
 
 nlohmann::ordered_json all(const figures& of) {
   nlohmann::ordered_json out;
-  out[of.one_way ? "casts" : "calls"] = of.calls;
-  out[of.one_way ? "casts_per_s" : "calls_per_s"] = rounded(of.calls_per_s, 1);
+  out["calls"] = of.calls;
+  out["calls_per_s"] = rounded(of.calls_per_s, 1);
   if (of.one_way) {
     out["received_per_s"] = rounded(of.received_per_s, 1);
   } else {

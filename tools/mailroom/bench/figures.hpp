@@ -41,9 +41,9 @@ struct window {
 
 /// What was measured.
 struct figures {
-  bool one_way = false;     ///< Casts.
-  std::uint64_t calls = 0;  ///< Calls answered, or casts sent, in the window.
-  double calls_per_s = 0;
+  bool one_way = false;       ///< Casts.
+  std::uint64_t calls = 0;    ///< Calls answered, or casts received, in the window.
+  double calls_per_s = 0;     ///< Answered; one way: sent, counted by the client.
   double received_per_s = 0;  ///< One way: counted by the server.
   histogram latency = {};     ///< Of calls.
   std::uint64_t errors = 0;   ///< Failed, wrong or missing.

@@ -1,8 +1,12 @@
 #pragma once
 
+#include <mailroom/services/host/node.hpp>
 #include <mailroom/tools/mailroom/bench/figures.hpp>
 #include <mailroom/tools/mailroom/options.hpp>
 
+#include <mailroom/framework/base/text.hpp>
+
+#include <cstdint>
 #include <optional>
 #include <string>
 
@@ -19,12 +23,20 @@ struct load_options {
   void add_to(CLI::App& verb) {
     verb.add_option("--in-flight", what.in_flight, "Messages that are out at a time")
         ->capture_default_str()
-        ->check(CLI::Range(std::size_t{1}, std::size_t{1'000'000}))
+        ->check(cli::whole_number(1, node_options{}.in_flight_per_peer))
         ->type_name("N");
-    cli::add_size(verb, "--payload", what.payload, "Bytes of each, random");
+    cli::add_size(verb, "--payload", what.payload, "Bytes of each, random")
+        ->check([](const std::string& text) {
+          // A body is the list of arguments: what stands before the bytes counts.
+          const std::uint64_t most = node_options{}.max_body - 6;
+          const auto size = parse_size(text);
+          return size && *size > most ? "'" + text + "' is over the largest body, which takes " +
+                                            std::to_string(most) + " bytes"
+                                      : std::string();
+        });
     verb.add_option("--seconds", seconds, "How long to measure, after a short warm-up")
         ->capture_default_str()
-        ->check(CLI::Range(0.01, 86'400.0))
+        ->check(cli::finite_number(0.01, 86'400))
         ->type_name("S");
     cli::add_cpu(verb, cpu);
     cli::add_json(verb, as_json);
@@ -33,7 +45,7 @@ struct load_options {
   void add_rate_to(CLI::App& verb, const std::string& help) {
     verb.add_option("--rate", what.rate, help)
         ->capture_default_str()
-        ->check(CLI::Range(0.0, 1e9))
+        ->check(cli::finite_number(0, 1e9))
         ->type_name("R");
   }
 

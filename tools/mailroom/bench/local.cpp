@@ -11,6 +11,9 @@
 namespace mailroom::bench {
 namespace {
 
+// With the server.
+constexpr duration patience = std::chrono::seconds(10);
+
 struct settings : load_options {
   node_options node = {.listen = "local://bench"};
   std::string method = "echo";
@@ -40,10 +43,12 @@ int local(const settings& with) {
     }
   }
   std::optional<node> here;
-  if (auto up = cli::connect(here, server.address(), with.client_executor); !up) {
+  if (auto up =
+          cli::connect(verb, here, server.address(), cli::end_of(patience), with.client_executor);
+      !up) {
     return cli::not_started(verb, up.error());
   }
-  const client to = client(*here, {.topic = topic}).prepare({.timeout = std::chrono::seconds(10)});
+  const client to = client(*here, {.topic = topic}).prepare({.timeout = patience});
   if (const auto first = to.call<bytes>(with.method, bytes(std::string_view("?"))); !first) {
     return cli::failed(verb, first.error());
   }
@@ -67,10 +72,7 @@ void add_local(CLI::App& to, cli::job& chosen) {
                     "mailroom bench local --executor cooperative --in-flight 1000");
   auto with = std::make_shared<settings>();
   cli::add_executor(*verb, "--executor", with->node.executor, "Where handlers run");
-  verb->add_option(
-          "--workers", with->node.workers, "Threads of work-stealing; 0: one for each core")
-      ->capture_default_str()
-      ->type_name("N");
+  cli::add_workers(*verb, with->node.workers);
   cli::add_executor(
       *verb, "--client-executor", with->client_executor, "Where the calling flows run");
   verb->add_option("--method", with->method, "echo, echo_coroutine or echo_suspending")

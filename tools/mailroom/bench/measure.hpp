@@ -38,15 +38,15 @@ inline std::optional<duration> server_cpu_time(node& here, const std::string& ad
 }
 
 /// Runs a generator (`caller`, `caster`) as a task of `here` to its end, with CPU times read at
-/// both ends of its window.
+/// both ends of its window. Throws what the generator threw.
 template <class Generator>
 void measure(node& here, Generator& load, const std::function<cpu_times()>& cpu) {
-  const auto ended = here.run("bench", [&load](context& ctx) { return load.run(ctx); });
+  auto ended = here.run("bench", [&load](context& ctx) { return load.run(ctx); });
   ended.wait_until(load.counted().begins);
   const cpu_times before = cpu();
   ended.wait_until(load.counted().ends);
   const cpu_times after = cpu();
-  ended.wait();
+  ended.get();
   if (before.client && after.client) {
     load.measured().client_cpu = *after.client - *before.client;
   }

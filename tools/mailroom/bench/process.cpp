@@ -2,7 +2,7 @@
 
 #include <fcntl.h>
 #include <sched.h>
-#include <spawn.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -28,6 +28,24 @@ sigset_t stop_signals() {
   sigaddset(&both, SIGTERM);
   sigaddset(&both, SIGINT);
   return both;
+}
+
+/// In the child after fork: only what is safe there. Not posix_spawn, which cannot make a child end
+/// with its parent.
+[[noreturn]] void become(
+    const std::vector<char*>& argv, const char* program, pid_t parent, int out, int told) {
+  prctl(PR_SET_PDEATHSIG, SIGTERM);
+  if (getppid() != parent) {
+    _exit(1);  // It ended before it would have been noticed.
+  }
+  std::signal(SIGPIPE, SIG_DFL);  // What is ignored stays so in another program.
+  int failed = 0;
+  if (dup2(out, STDOUT_FILENO) < 0 || execvp(program, argv.data()) != 0) {
+    failed = errno;
+  }
+  // Nobody is left to hear of it if this fails.
+  [[maybe_unused]] const ssize_t written = write(told, &failed, sizeof failed);
+  _exit(127);
 }
 
 }  // namespace
@@ -71,6 +89,7 @@ result<void> keep_to_cpu(unsigned cpu) {
 void hold_stop_signals() {
   const sigset_t both = stop_signals();
   pthread_sigmask(SIG_BLOCK, &both, nullptr);
+  std::signal(SIGHUP, SIG_IGN);
 }
 
 void wait_for_stop_signal() {
@@ -101,16 +120,33 @@ result<child> child::start(const std::string& program, std::vector<std::string> 
   }
   argv.push_back(nullptr);
 
-  posix_spawn_file_actions_t files;
-  posix_spawn_file_actions_init(&files);
-  posix_spawn_file_actions_adddup2(&files, ends[1], STDOUT_FILENO);
-  pid_t pid = -1;
-  const int failed = posix_spawnp(&pid, program.c_str(), &files, nullptr, argv.data(), environ);
-  posix_spawn_file_actions_destroy(&files);
-  close(ends[1]);
-  if (failed != 0) {
+  std::array<int, 2> told{};
+  if (pipe2(told.data(), O_CLOEXEC) != 0) {
+    const error why = system_error("pipe", errno);
     close(ends[0]);
-    return system_error("cannot start " + words.front(), failed);
+    close(ends[1]);
+    return why;
+  }
+  const pid_t parent = getpid();
+  const pid_t pid = fork();
+  if (pid == 0) {
+    become(argv, program.c_str(), parent, ends[1], told[1]);
+  }
+  const int not_forked = pid < 0 ? errno : 0;
+  close(ends[1]);
+  close(told[1]);
+  // Closed by exec, unless that has failed.
+  int not_run = 0;
+  ssize_t got = 0;
+  while (pid > 0 && (got = read(told[0], &not_run, sizeof not_run)) < 0 && errno == EINTR) {
+  }
+  close(told[0]);
+  if (got > 0) {
+    waitpid(pid, nullptr, 0);
+  }
+  if (pid < 0 || got > 0) {
+    close(ends[0]);
+    return system_error("cannot start " + words.front(), pid < 0 ? not_forked : not_run);
   }
   return child(pid, ends[0]);
 }

@@ -25,13 +25,14 @@ duration cpu_time_of(const std::set<int>& threads);
 result<void> keep_to_cpu(unsigned cpu);
 
 /// SIGTERM and SIGINT no longer end this process, nor threads it starts from now on; they wait for
-/// `wait_for_stop_signal`. Call it before any thread is started.
+/// `wait_for_stop_signal`. SIGHUP is ignored: a server outlives its terminal. Call it before any
+/// thread is started.
 void hold_stop_signals();
 /// Blocks until one comes.
 void wait_for_stop_signal();
 
 /// This program run once more with other arguments, or another one. Ends it, if it still runs, when
-/// it goes out of scope.
+/// it goes out of scope or this process ends, in whatever way. One thread starts all and lasts.
 class child {
  public:
   /// `errc::io` with the system's words.

@@ -23,7 +23,7 @@ class raw_caster {
         window_(what) {}
 
   void run() {
-    std::uint64_t sent = 0;
+    begun_ = clock::now();
     ask_stats();
     while (clock::now() < window_.ends) {
       for (std::size_t i = 0; i < burst_; ++i) {
@@ -33,7 +33,8 @@ class raw_caster {
           return;
         }
       }
-      sent += burst_;
+      sent_ += burst_;
+      sent_at_ = clock::now();
       ask_stats();
       if (!take_stats()) {
         return;
@@ -42,8 +43,8 @@ class raw_caster {
     if (!take_stats()) {
       return;
     }
-    if (last_.stats.received < sent) {
-      measured_.errors = sent - last_.stats.received;
+    if (last_.stats.received < sent_) {
+      measured_.errors = sent_ - last_.stats.received;
       measured_.first_error = "messages were lost";
     }
     finish();
@@ -54,6 +55,7 @@ class raw_caster {
  private:
   struct seen {
     time_point when;
+    std::uint64_t sent = 0;
     duration client_cpu{0};
     raw::server_stats stats;
   };
@@ -73,6 +75,7 @@ class raw_caster {
       }
     }
     last_.when = clock::now();
+    last_.sent = sent_;
     last_.client_cpu = own_cpu_time();
     std::memcpy(&last_.stats, reply_.data(), std::min(reply_.size(), sizeof last_.stats));
     if (!first_ && last_.when >= window_.begins) {
@@ -89,7 +92,11 @@ class raw_caster {
     measured_.calls = last_.stats.received - first_->stats.received;
     measured_.received_per_s = static_cast<double>(measured_.calls) /
                                std::chrono::duration<double>(last_.when - first_->when).count();
-    measured_.calls_per_s = measured_.received_per_s;
+    const bool sent_since = sent_ > first_->sent && sent_at_ > first_->when;
+    const std::uint64_t sent = sent_since ? sent_ - first_->sent : sent_;
+    measured_.calls_per_s =
+        static_cast<double>(sent) /
+        std::chrono::duration<double>(sent_at_ - (sent_since ? first_->when : begun_)).count();
     measured_.client_cpu = last_.client_cpu - first_->client_cpu;
     measured_.server_cpu = std::chrono::nanoseconds(last_.stats.cpu_ns - first_->stats.cpu_ns);
   }
@@ -101,6 +108,9 @@ class raw_caster {
   random_bytes random_;
   raw::message request_;
   raw::message reply_;
+  std::uint64_t sent_ = 0;
+  time_point begun_;
+  time_point sent_at_;  // The last of them.
   std::optional<seen> first_;
   seen last_;
   figures measured_{.one_way = true};

@@ -97,9 +97,7 @@ void add(CLI::App& to, cli::job& chosen, const std::string& name, const std::str
   auto* verb = cli::add_verb(
       to, name, description, "mailroom bench " + name + " --listen tcp://127.0.0.1:7001");
   auto with = std::make_shared<settings>();
-  verb->add_option("--listen", with->listen, "Address; port 0: chosen by the system")
-      ->capture_default_str()
-      ->type_name("ADDRESS");
+  cli::add_listen(*verb, with->listen);
   cli::add_cpu(*verb, with->cpu);
   cli::add_json(*verb, with->as_json);
   verb->callback([&chosen, with, name] {

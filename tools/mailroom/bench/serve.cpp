@@ -35,8 +35,7 @@ int serve(const settings& with) {
   if (tell_ready(here.address(), with.as_json)) {
     wait_for_stop_signal();
   }
-  here.stop();
-  return 0;
+  return here.stop() ? 0 : cli::failed(verb, "handlers still ran after 5s, they were cut off");
 }
 
 }  // namespace
@@ -48,14 +47,9 @@ void add_serve(CLI::App& to, cli::job& chosen) {
       "Serve topic `echo` (echo, echo_coroutine, echo_suspending, sink, received) until SIGTERM",
       "mailroom bench serve --listen tcp://127.0.0.1:7001 --executor work-stealing");
   auto with = std::make_shared<settings>();
-  verb->add_option("--listen", with->node.listen, "Address; port 0: chosen by the system")
-      ->capture_default_str()
-      ->type_name("ADDRESS");
+  cli::add_listen(*verb, with->node.listen);
   cli::add_executor(*verb, "--executor", with->node.executor, "Where handlers run");
-  verb->add_option(
-          "--workers", with->node.workers, "Threads of work-stealing; 0: one for each core")
-      ->capture_default_str()
-      ->type_name("N");
+  cli::add_workers(*verb, with->node.workers);
   cli::add_cpu(*verb, with->cpu);
   cli::add_json(*verb, with->as_json);
   verb->callback([&chosen, with] { chosen = [with] { return serve(*with); }; });
