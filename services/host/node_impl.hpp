@@ -34,6 +34,13 @@ void run_on(executors::event_loop& loop, const std::function<void()>& task);
 /// `errc::invalid_value` that names the executors there are, unless `name` is one of them.
 result<void> known_executor(const std::string& name, const std::vector<executor_options>& own);
 
+/// An option with a value that no node can have: its name ("heartbeat"), and what would be right.
+struct wrong_option {
+  const char* name;
+  error why;
+};
+std::optional<wrong_option> find_wrong(const node_options& of);
+
 /// Everything that exists between `start` and `stop` of a node. Members are in the order in which
 /// they need each other; destruction goes the other way.
 class running_node {
@@ -74,8 +81,6 @@ class running_node {
   };
 
   friend class topic_move;
-
-  result<void> check() const;
 
   result<executors::executor*> executor_for(const std::string& name);
   result<executors::executor*> home_of(const served& what);

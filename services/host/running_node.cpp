@@ -12,6 +12,7 @@ namespace mailroom {
 namespace {
 
 constexpr duration after_cancelling = std::chrono::seconds(1);
+constexpr duration for_turn_to_stop = std::chrono::milliseconds(500);
 
 // What a frame may take: a body, or a welcome with all topics, and what stands around them.
 std::size_t max_frame(const node_options& with) {
@@ -43,39 +44,9 @@ running_node::running_node(const node_options& with, platform& host)
 
 running_node::~running_node() = default;
 
-result<void> running_node::check() const {
-  constexpr std::size_t most_workers = 1024;
-  for (const auto& each : options_.executors) {
-    if (each.workers > most_workers) {
-      return error(errc::invalid_value,
-                   "executor '" + each.name + "': at most 1024 workers, not " +
-                       std::to_string(each.workers));
-    }
-  }
-  if (options_.workers > most_workers) {
-    return error(errc::invalid_value,
-                 "at most 1024 workers, not " + std::to_string(options_.workers));
-  }
-  if (options_.heartbeat < std::chrono::milliseconds(10) ||
-      options_.heartbeat > std::chrono::hours(1)) {
-    return error(errc::invalid_value, "a heartbeat is from 10ms to 1h");
-  }
-  if (options_.watchdog != duration(0) && (options_.watchdog < std::chrono::milliseconds(10) ||
-                                           options_.watchdog > std::chrono::hours(1))) {
-    return error(errc::invalid_value,
-                 "the watchdog's limit is from 10ms to 1h, or 0 for no watchdog");
-  }
-  if (options_.max_body < 256 || options_.max_body > (std::size_t{1} << 30U)) {
-    return error(
-        errc::invalid_value,
-        "the largest body is from 256 bytes to 1 GiB, not " + std::to_string(options_.max_body));
-  }
-  return {};
-}
-
 result<void> running_node::open() {
-  if (auto good = check(); !good) {
-    return good;
+  if (const auto wrong = find_wrong(options_)) {
+    return wrong->why;
   }
   loop_.start();
   control_loop_.start();
@@ -232,6 +203,15 @@ bool running_node::drain(duration limit) {
   data_server_->stop_accepting();
   each_endpoint([](actors::endpoint& each) { each.activation().stop(); });
   if (wait_until_quiet(until)) {
+    return true;
+  }
+  // A limit of 0 has passed before the idle ones have had their turn to stop, which is not work.
+  bool idle = true;
+  each_endpoint([&](actors::endpoint& each) {
+    const rpc::activation& at = each.activation();
+    idle = idle && at.running() == 0 && at.queued() == 0;
+  });
+  if (idle && wait_until_quiet(host_.now() + for_turn_to_stop)) {
     return true;
   }
   log::warn("drain_limit_passed",

@@ -23,8 +23,10 @@ struct service_options {
 
 /// The main function of a service: reads configuration (a TOML file given by --config < MAILROOM_*
 /// environment < flags; --help, --print-config), makes the node, lets `set_up` serve endpoints,
-/// starts, prints `ready ADDRESS` on stdout, and drains on SIGTERM or SIGINT. Returns the exit
-/// code: 0 a clean drain, 1 a failure at run time, 2 wrong configuration or usage.
+/// starts, prints `ready ADDRESS` on stdout, and drains on SIGTERM or SIGINT. To be called on the
+/// main thread, before any other exists: it blocks until the end, and keeps SIGTERM, SIGINT and
+/// SIGHUP from all threads that come later; SIGPIPE is ignored. Returns the exit code: 0 a clean
+/// drain, 1 a failure at run time, 2 wrong configuration or usage.
 int run_service(int argc,
                 char** argv,
                 const std::function<void(node&)>& set_up,

@@ -2,6 +2,9 @@
 
 #include <mailroom/framework/observability/log.hpp>
 
+#include <poll.h>
+#include <unistd.h>
+
 #include <iostream>
 #include <utility>
 
@@ -40,11 +43,23 @@ std::vector<sample> collector::samples(context& /*ctx*/, std::string meter, std:
   return store_->samples(meter, limit).value();
 }
 
+// A reader that does not read (a pager, a paused terminal) costs it rows, and the service nothing.
 void collector::show(const std::vector<sample>& batch) {
+  pollfd out{STDOUT_FILENO, POLLOUT, 0};
+  if (::poll(&out, 1, 0) != 1 || (out.revents & POLLOUT) == 0) {
+    ++unseen_;
+    return;
+  }
   if (shown_++ % rows_per_head == 0) {
     std::cout << live_table::head() << '\n';
   }
-  std::cout << table_.row(batch) << std::endl;
+  if (const auto unseen = std::exchange(unseen_, 0); unseen != 0) {
+    std::cout << "(" << unseen << " rows that nobody read)\n";
+  }
+  if (!(std::cout << table_.row(batch) << std::endl)) {
+    quiet_ = true;
+    log::warn("samples_not_shown", {{"reason", "standard output cannot be written"}});
+  }
 }
 
 }  // namespace mailroom::metering

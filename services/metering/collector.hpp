@@ -39,6 +39,7 @@ class collector {
   std::shared_ptr<store> store_;
   bool quiet_;
   std::uint64_t shown_ = 0;
+  std::uint64_t unseen_ = 0;  // Rows, since the last that was shown.
   live_table table_;
 };
 

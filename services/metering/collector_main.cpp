@@ -37,6 +37,11 @@ int main(int argc, char** argv) {
                      .help = "Do not show what arrives"}},
        .configured = [&](const mailroom::config& settings) {
          database = settings.text("database");
+         if (database.empty()) {
+           throw mailroom::call_error(
+               mailroom::error(mailroom::errc::invalid_value,
+                               settings.origin("database") + ": the path of a file is wanted"));
+         }
          quiet = settings.boolean("quiet");
        }});
 }

@@ -34,6 +34,28 @@ outcome run(const std::vector<std::string>& words) {
   return seen;
 }
 
+// A folder with a configuration file.
+struct configured {
+  configured() {
+    folder = (std::filesystem::temp_directory_path() / "mailroom-service-XXXXXX").string();
+    BOOST_TEST_REQUIRE(::mkdtemp(folder.data()) != nullptr);
+    file = folder + "/service.toml";
+  }
+  ~configured() { std::filesystem::remove_all(folder); }
+  configured(const configured&) = delete;
+  configured& operator=(const configured&) = delete;
+
+  std::string refusal_of(const std::string& text) const {
+    std::ofstream(file) << text;
+    const auto seen = run({"--config", file});
+    BOOST_TEST(seen.code == 2);
+    return seen.errors;
+  }
+
+  std::string folder;
+  std::string file;
+};
+
 void check_says(const std::string& text, const std::vector<std::string>& words) {
   for (const auto& each : words) {
     BOOST_TEST(text.find(each) != std::string::npos, "'" << each << "' is missing in: " << text);
@@ -86,16 +108,9 @@ BOOST_AUTO_TEST_CASE(refuses_an_unknown_executor_and_names_the_known) {
 }
 
 BOOST_AUTO_TEST_CASE(tells_where_an_unknown_executor_was_named) {
-  std::string folder =
-      (std::filesystem::temp_directory_path() / "mailroom-service-XXXXXX").string();
-  BOOST_TEST_REQUIRE(::mkdtemp(folder.data()) != nullptr);
-  const std::string here = folder + "/service.toml";
-  const auto refusal_of = [&](const std::string& text) {
-    std::ofstream(here) << text;
-    const auto seen = run({"--config", here});
-    BOOST_TEST(seen.code == 2);
-    return seen.errors;
-  };
+  const configured with;
+  const auto refusal_of = [&](const std::string& text) { return with.refusal_of(text); };
+  const std::string& here = with.file;
   check_says(
       refusal_of("[node]\nexecutor = \"havy\"\n[executors.heavy]\npolicy = \"cooperative\"\n"),
       {here + ":2", "no executor 'havy' (nearest: heavy)"});
@@ -104,7 +119,23 @@ BOOST_AUTO_TEST_CASE(tells_where_an_unknown_executor_was_named) {
   const auto seen = run({"--place", "greeter=coop"});
   BOOST_TEST(seen.code == 2);
   check_says(seen.errors, {"--place", "no executor 'coop'"});
-  std::filesystem::remove_all(folder);
+}
+
+BOOST_AUTO_TEST_CASE(tells_where_a_value_that_cannot_be_was_given) {
+  const configured with;
+  const auto check = [&](const std::string& text, const std::string& why) {
+    check_says(with.refusal_of(text), {with.file + ":2", why});
+  };
+  check("[node]\nheartbeat = \"1ms\"\n", "from 10ms to 1h");
+  check("[node]\nwatchdog = \"1ms\"\n", "from 10ms to 1h");
+  check("[node]\nmax_body = 3\n", "from 256 bytes to 1 GiB");
+  check("[node]\nlisten = \"\"\n", "tcp://host:port");
+  check("[node]\nlisten = \"local://\"\n", "a name follows");
+  check("[node]\nconnect = [\"tcp://:5\"]\n", "tcp://");
+  check("[node]\nconnect = [\"tcp://*:7001\"]\n", "not to connect to");
+  check("[node]\nconnect = [\"tcp://::1:7001\"]\n", "brackets");
+  check("[executors.loop-bound]\npolicy = \"cooperative\"\n", "which is a policy");
+  check("[node]\nname = \"" + std::string(5000, 'n') + "\"\n", "at most 4096 bytes");
 }
 
 BOOST_AUTO_TEST_CASE(tells_of_a_topic_that_was_placed_and_is_not_served) {
@@ -118,7 +149,7 @@ BOOST_AUTO_TEST_CASE(tells_of_a_topic_that_was_placed_and_is_not_served) {
 
 BOOST_AUTO_TEST_CASE(refuses_an_address_that_is_none) {
   for (const auto* address :
-       {"nonsense", "http://127.0.0.1:80", "tcp://127.0.0.1", "tcp://127.0.0.1:99999"}) {
+       {"nonsense", "http://127.0.0.1:80", "tcp://127.0.0.1", "tcp://127.0.0.1:99999", ""}) {
     const auto seen = run({"--listen", address});
     BOOST_TEST(seen.code == 2, address << " gave " << seen.code << ": " << seen.errors);
     check_says(seen.errors, {address});

@@ -1,5 +1,6 @@
 """Collector and poller as processes: what they store, and what they survive."""
 
+import fcntl
 import json
 import os
 import resource
@@ -140,6 +141,31 @@ class Metering(deployment.Deployment):
         self.assertEqual(out, "")
         self.assertEqual(len(err.splitlines()), 1, err)
         self.assertIn("such.db", err)
+
+    def test_does_not_start_without_the_name_of_a_file(self):
+        code, out, err = process.run("mailroom-collector", "--listen", "tcp://127.0.0.1:0", "--database", "")
+        self.assertEqual((code, out), (2, ""))
+        self.assertIn("--database", err)
+
+    def test_goes_on_when_nobody_reads_what_it_shows(self):
+        reads, writes = os.pipe()
+        fcntl.fcntl(writes, fcntl.F_SETPIPE_SZ, 4096)
+        collector = subprocess.Popen(
+            [process.binary("mailroom-collector"), "--listen", "tcp://127.0.0.1:0", "--database", self.database],
+            stdin=subprocess.DEVNULL, stdout=writes, env=process.clean_environment())
+        try:
+            os.close(writes)
+            address = os.read(reads, 4096).decode().splitlines()[0].split()[1]
+            with self.poller(address, "--interval", "10ms") as poller:
+                until(lambda: self.stored(address, "load.1m") > 200, "more than the pipe holds")
+                self.assertEqual(poller.end(), 0, poller.errors)
+            collector.terminate()
+            self.assertEqual(collector.wait(timeout=process.PATIENCE), 0)
+        finally:
+            os.close(reads)
+            if collector.poll() is None:
+                collector.kill()
+                collector.wait()
 
     def test_does_not_poll_without_a_collector_or_a_proc(self):
         code, _, err = process.run("mailroom-poller")

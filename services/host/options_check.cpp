@@ -1,0 +1,55 @@
+// What values the options of a node may have.
+
+#include <mailroom/services/host/node_impl.hpp>
+
+#include <mailroom/framework/wire/envelope.hpp>
+
+#include <string>
+
+namespace mailroom {
+namespace {
+
+constexpr std::size_t most_workers = 1024;
+constexpr duration shortest = std::chrono::milliseconds(10);
+constexpr duration longest = std::chrono::hours(1);
+
+bool is_within(duration value) noexcept {
+  return value >= shortest && value <= longest;
+}
+
+wrong_option wrong(const char* name, const std::string& why) {
+  return {name, error(errc::invalid_value, why)};
+}
+
+}  // namespace
+
+std::optional<wrong_option> find_wrong(const node_options& of) {
+  if (of.name.size() > wire::max_text) {
+    return wrong("name",
+                 "a node's name has at most " + std::to_string(wire::max_text) + " bytes, not " +
+                     std::to_string(of.name.size()));
+  }
+  for (const auto& each : of.executors) {
+    if (each.workers > most_workers) {
+      return wrong("executors",
+                   "executor '" + each.name + "': at most 1024 workers, not " +
+                       std::to_string(each.workers));
+    }
+  }
+  if (of.workers > most_workers) {
+    return wrong("workers", "at most 1024 workers, not " + std::to_string(of.workers));
+  }
+  if (!is_within(of.heartbeat)) {
+    return wrong("heartbeat", "a heartbeat is from 10ms to 1h");
+  }
+  if (of.watchdog != duration(0) && !is_within(of.watchdog)) {
+    return wrong("watchdog", "the watchdog's limit is from 10ms to 1h, or 0 for no watchdog");
+  }
+  if (of.max_body < 256 || of.max_body > (std::size_t{1} << 30U)) {
+    return wrong("max_body",
+                 "the largest body is from 256 bytes to 1 GiB, not " + std::to_string(of.max_body));
+  }
+  return std::nullopt;
+}
+
+}  // namespace mailroom

@@ -1,0 +1,231 @@
+#include <mailroom/services/host/node_impl.hpp>
+#include <mailroom/services/host/service_settings.hpp>
+
+#include <mailroom/transports/zmq/address.hpp>
+
+#include <mailroom/framework/executors/executor.hpp>
+#include <mailroom/framework/wire/envelope.hpp>
+
+#include <algorithm>
+#include <cstdint>
+#include <map>
+#include <string>
+#include <string_view>
+#include <utility>
+
+namespace mailroom {
+namespace {
+
+error refused(const config& settings, const std::string& key, const std::string& why) {
+  return error(errc::invalid_value, settings.origin(key) + ": " + why);
+}
+
+// `mine`: an address to listen at, where the system may choose; others are dialled.
+result<void> check_address(const std::string& text, bool mine) {
+  constexpr std::string_view local = "local://";
+  if (text.starts_with(local)) {
+    return text.size() > local.size()
+               ? result<void>()
+               : error(errc::invalid_value, text + ": a name follows local://");
+  }
+  const auto read = transports::zmq::address::parse(text);
+  if (!read) {
+    return read.error();
+  }
+  if (read->is_tcp() && read->host.empty()) {
+    return error(errc::invalid_value, text + ": write tcp://HOST:PORT");
+  }
+  if (!mine && (read->port == "0" || read->host == "*" || read->path == "*")) {
+    return error(errc::invalid_value, text + ": an address to listen at, not to connect to");
+  }
+  return {};
+}
+
+result<void> check_addresses(const config& settings) {
+  if (const auto good = check_address(settings.text("node.listen"), true); !good) {
+    return refused(settings, "node.listen", std::string(good.error().message()));
+  }
+  for (const auto& each : settings.list("node.connect")) {
+    if (const auto good = check_address(each, false); !good) {
+      return refused(settings, "node.connect", std::string(good.error().message()));
+    }
+  }
+  return {};
+}
+
+result<std::vector<executor_options>> executors_from(const config& settings) {
+  std::vector<executor_options> all;
+  for (const auto& name : settings.names("executors")) {
+    const std::string policy = "executors." + name + ".policy";
+    const std::string workers = "executors." + name + ".workers";
+    if (!settings.has(policy)) {
+      return error(
+          errc::invalid_value,
+          settings.origin(workers) + ": executor '" + name + "' has no policy; set " + policy);
+    }
+    const auto policies = executors::policies();
+    if (std::find(policies.begin(), policies.end(), name) != policies.end()) {
+      return error(errc::invalid_value,
+                   settings.origin(policy) + ": an executor cannot be named '" + name +
+                       "', which is a policy; choose another name");
+    }
+    all.push_back({.name = name,
+                   .policy = settings.text(policy),
+                   .workers = settings.has(workers)
+                                  ? static_cast<std::size_t>(settings.integer(workers))
+                                  : 0});
+  }
+  return all;
+}
+
+/// Which executor a setting names, or where it names one that does not exist.
+result<std::string> executor_named(const std::string& name,
+                                   const std::string& key,
+                                   const config& settings,
+                                   const std::vector<executor_options>& own) {
+  const auto known = known_executor(name, own);
+  if (!known) {
+    return error(errc::invalid_value,
+                 settings.origin(key) + ": " + std::string(known.error().message()));
+  }
+  return name;
+}
+
+/// The table [placement] < the flag --place.
+result<std::map<std::string, std::string>> placement_from(
+    const config& settings, const std::vector<executor_options>& own) {
+  std::map<std::string, std::string> all;
+  for (const auto& topic : settings.names("placement")) {
+    const std::string key = "placement." + topic;
+    auto executor = executor_named(settings.text(key), key, settings, own);
+    if (!executor) {
+      return executor.error();
+    }
+    all[topic] = *std::move(executor);
+  }
+  for (const auto& each : settings.list("node.place")) {
+    const auto equals = each.rfind('=');
+    if (equals == 0 || equals == std::string::npos || equals + 1 == each.size()) {
+      return error(errc::invalid_value,
+                   settings.origin("node.place") + ": '" + each + "' is not topic=executor");
+    }
+    auto executor = executor_named(each.substr(equals + 1), "node.place", settings, own);
+    if (!executor) {
+      return executor.error();
+    }
+    all[each.substr(0, equals)] = *std::move(executor);
+  }
+  return all;
+}
+
+}  // namespace
+
+config_schema node_schema(const std::vector<option>& more) {
+  std::vector<std::string> policies;
+  for (const auto each : executors::policies()) {
+    policies.emplace_back(each);
+  }
+  config_schema schema;
+  schema
+      .add({.key = "node.name",
+            .help = "how peers call this node; default: host name and process id"})
+      .add({.key = "node.listen",
+            .fallback = "tcp://127.0.0.1:0",
+            .help = "address to serve at; port 0 lets the system choose"})
+      .add({.key = "node.connect",
+            .type = option_type::list,
+            .help = "addresses of the nodes to call"})
+      .add({.key = "node.executor",
+            .fallback = "loop-bound",
+            .help =
+                "when and where handlers run: cooperative, work-stealing, loop-bound, or one of "
+                "[executors]"})
+      .add({.key = "node.workers",
+            .type = option_type::integer,
+            .fallback = "0",
+            .help = "threads of the work-stealing executor; 0: one per core",
+            .minimum = 0,
+            .maximum = 1024})
+      .add({.key = "node.blocking_threads",
+            .type = option_type::integer,
+            .fallback = "0",
+            .help =
+                "threads for blocking handlers, at most; 0: four more than there are cores, 32 at "
+                "most",
+            .minimum = 0,
+            .maximum = 1024})
+      .add({.key = "node.place",
+            .type = option_type::list,
+            .help = "topic=executor: serves that topic on that executor; may be repeated"})
+      .add({.key = "placement.*", .help = "the executor of a topic, as --place says it"})
+      .add({.key = "executors.*.policy",
+            .help = "policy of an executor of that name: cooperative, work-stealing or loop-bound",
+            .choices = policies})
+      .add({.key = "executors.*.workers",
+            .type = option_type::integer,
+            .help = "its threads, where the policy has several; 0: one per core",
+            .minimum = 0,
+            .maximum = 1024})
+      .add({.key = "node.heartbeat",
+            .type = option_type::time,
+            .fallback = "1s",
+            .help = "a peer is dead after three missed heartbeats"})
+      .add({.key = "node.watchdog",
+            .type = option_type::time,
+            .fallback = "1s",
+            .help = "a handler that keeps its thread for longer is logged with its stack; 0: none "
+                    "is"})
+      .add({.key = "node.max_body",
+            .type = option_type::size,
+            .fallback = "32MiB",
+            .help = "largest body"})
+      .add({.key = "node.drain",
+            .type = option_type::time,
+            .fallback = "5s",
+            .help = "how long running handlers may go on after SIGTERM"})
+      .add({.key = "log.level",
+            .fallback = "info",
+            .help = "what is logged",
+            .choices = {"debug", "info", "warn", "error", "off"}});
+  for (const auto& each : more) {
+    schema.add(each);
+  }
+  return schema;
+}
+
+result<node_options> node_options_from(const config& settings) {
+  if (const auto good = check_addresses(settings); !good) {
+    return good.error();
+  }
+  auto executors = executors_from(settings);
+  if (!executors) {
+    return executors.error();
+  }
+  auto placement = placement_from(settings, *executors);
+  if (!placement) {
+    return placement.error();
+  }
+  auto executor =
+      executor_named(settings.text("node.executor"), "node.executor", settings, *executors);
+  if (!executor) {
+    return executor.error();
+  }
+  node_options read{
+      .name = settings.text("node.name"),
+      .listen = settings.text("node.listen"),
+      .connect = settings.list("node.connect"),
+      .executor = *std::move(executor),
+      .workers = static_cast<std::size_t>(settings.integer("node.workers")),
+      .blocking_threads = static_cast<std::size_t>(settings.integer("node.blocking_threads")),
+      .executors = *std::move(executors),
+      .placement = *std::move(placement),
+      .heartbeat = settings.time("node.heartbeat"),
+      .watchdog = settings.time("node.watchdog"),
+      .max_body = static_cast<std::size_t>(settings.size("node.max_body"))};
+  if (const auto wrong = find_wrong(read)) {
+    return refused(settings, std::string("node.") + wrong->name, std::string(wrong->why.message()));
+  }
+  return read;
+}
+
+}  // namespace mailroom
