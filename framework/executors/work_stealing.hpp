@@ -63,6 +63,7 @@ class work_stealing final : public executor {
 
   // Sleeping and waking: work_stealing_sleep.cpp.
   void park(worker& w) noexcept;
+  bool is_empty() const noexcept;
   bool search_again(worker& w) noexcept;
   void wake_one() noexcept;
   void wake_exactly(worker& w) noexcept;

@@ -21,7 +21,7 @@ void work_stealing::park(worker& w) noexcept {
   w.mark.rest();
   w.sleep.announce();
   time_point until = time_point::max();
-  bool all_idle = false;
+  bool nothing_left = false;
   {
     const std::lock_guard lock(idle_mutex_);
     idle_.push_back(&w);
@@ -32,15 +32,12 @@ void work_stealing::park(worker& w) noexcept {
       keeper_wakes_at_ = next;
       until = next;
     }
-    all_idle = idle_.size() == workers_.size();
+    nothing_left = stopping_.load() && idle_.size() == workers_.size() && is_empty();
   }
-  const bool work = work_to_share();
-  if (!work && all_idle && stopping_.load() &&
-      std::all_of(workers_.begin(), workers_.end(), [](const auto& each) {
-        return each->pinned.size() == 0;
-      })) {
+  if (nothing_left) {
     finish();
   }
+  const bool work = work_to_share();
   if (!over_.load() && w.pinned.empty() && !(work && search_again(w))) {
     w.parks.add();
     w.sleep.sleep(until);
@@ -48,6 +45,14 @@ void work_stealing::park(worker& w) noexcept {
   w.sleep.stay_awake();
   const std::lock_guard lock(idle_mutex_);
   take_idle(&w);  // Unless whoever woke us did.
+}
+
+// Under idle_mutex_ with all workers idle, so that none of them can be about to run what it has
+// just taken: who takes something has left the idle ones before.
+bool work_stealing::is_empty() const noexcept {
+  return !work_to_share() && std::all_of(workers_.begin(), workers_.end(), [](const auto& each) {
+    return each->pinned.size() == 0;
+  });
 }
 
 // For a worker about to sleep that saw work: those who submitted it may have relied on its search,
