@@ -246,7 +246,8 @@ void connector::close() noexcept {
   const error why(errc::cancelled, execution::may_have_run, "this node is stopping");
   auto sessions = std::exchange(sessions_, {});
   for (auto& [address, session] : sessions) {
-    session->close(true);
+    // One that the server has not taken up carries nothing that is worth waiting for.
+    session->close(session->ready());
     fail_calls_of(*session, why);
   }
   servers_changed();

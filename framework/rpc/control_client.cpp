@@ -62,6 +62,7 @@ void control_client::close() noexcept {
     std::exchange(link_, nullptr)->close(true);
   }
   const error why(errc::cancelled, "this node is stopping");
+  tell_connecting(&why);
   for (auto& [id, tell] : std::exchange(asked_, {})) {
     tell(why);
   }
@@ -228,6 +229,7 @@ void control_client::on_welcome(wire::welcome agreed) {
           });
         });
   });
+  tell_connecting(nullptr);
   attach_by_ = host_.now() + options_.hello_timeout;
   alarm_.set(std::min(host_.now() + heartbeat_, attach_by_));
 }
@@ -301,8 +303,14 @@ void control_client::on_pong(const wire::pong& received) {
 }
 
 void control_client::ping(round_trip tell) {
-  if (phase_ != phase::up && phase_ != phase::attaching) {
-    tell(error(errc::unreachable, options_.address + " is not connected"));
+  if (is_connecting()) {
+    connecting_.push_back([this, tell = std::move(tell)](const error* why) {
+      why != nullptr ? tell(*why) : ping(tell);
+    });
+    return;
+  }
+  if (!is_connected()) {
+    tell(error(errc::unreachable, options_.address + ": " + why_not_));
     return;
   }
   const auto now = nanoseconds(host_.now());
@@ -319,14 +327,29 @@ void control_client::admin(std::string verb, std::span<const std::byte> argument
     tell(error(errc::too_large, "a question that no node would read"));
     return;
   }
-  if (phase_ != phase::up && phase_ != phase::attaching) {
-    tell(error(errc::unreachable, options_.address + " is not connected"));
+  if (is_connecting()) {
+    connecting_.push_back([this,
+                           verb = std::move(verb),
+                           kept = std::vector(arguments.begin(), arguments.end()),
+                           tell = std::move(tell)](const error* why) {
+      why != nullptr ? tell(*why) : admin(verb, kept, tell);
+    });
+    return;
+  }
+  if (!is_connected()) {
+    tell(error(errc::unreachable, options_.address + ": " + why_not_));
     return;
   }
   const std::uint64_t id = next_admin_++;
   asked_.emplace(id, std::move(tell));
   wire::write_admin(writer_->pending(), {id, std::move(verb), arguments});
   writer_->flush();
+}
+
+void control_client::tell_connecting(const error* why) {
+  for (const auto& each : std::exchange(connecting_, {})) {
+    each(why);
+  }
 }
 
 void control_client::end(const error& why) {
@@ -340,6 +363,9 @@ void control_client::end(const error& why) {
   if (link_ != nullptr) {
     std::exchange(link_, nullptr)->close(false);
   }
+  why_not_ = why.message();
+  const error unreached(errc::unreachable, options_.address + ": " + why_not_);
+  tell_connecting(&unreached);
   for (auto& [id, tell] : std::exchange(asked_, {})) {
     tell(why);
   }

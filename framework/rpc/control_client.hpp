@@ -12,6 +12,7 @@
 #include <functional>
 #include <map>
 #include <string>
+#include <vector>
 
 namespace mailroom::rpc {
 
@@ -39,12 +40,13 @@ class control_client final : public link_observer {
   void start();
   void close() noexcept;
 
-  /// Asks the peer something; the answer comes on the control thread. `unreachable` if there is no
-  /// session now, `too_large` for what the peer would not read.
+  /// Asks the peer something; the answer comes on the control thread. While an attempt to connect
+  /// is under way it waits for that; the data link it does not need. `unreachable` with the reason
+  /// if there is no session, `too_large` for what the peer would not read.
   using answer = std::function<void(result<bytes>)>;
   void admin(std::string verb, std::span<const std::byte> arguments, answer tell);
 
-  /// Sends a heartbeat at once; tells its round trip.
+  /// Sends a heartbeat at once, or when an attempt to connect has succeeded; tells its round trip.
   using round_trip = std::function<void(result<duration>)>;
   void ping(round_trip tell);
 
@@ -64,6 +66,11 @@ class control_client final : public link_observer {
   void session_changed(std::uint64_t epoch, const error* ended);
   void on_alarm_of_session();
   void beat();
+  bool is_connecting() const noexcept {
+    return phase_ == phase::dialling || phase_ == phase::greeting;
+  }
+  bool is_connected() const noexcept { return phase_ == phase::attaching || phase_ == phase::up; }
+  void tell_connecting(const error* why);
   void end(const error& why);
   void part();
   void rest();
@@ -88,6 +95,10 @@ class control_client final : public link_observer {
   std::uint64_t next_admin_ = 1;
   std::map<std::uint64_t, answer> asked_;
   std::map<std::int64_t, round_trip> pings_;  // By the time they carry.
+  // What came while an attempt was under way: asked when there is a session (null), or told why
+  // not.
+  std::vector<std::function<void(const error* why)>> connecting_;
+  std::string why_not_ = "not connected";  // What became of the last session, or attempt.
   bool complained_ = false;
 };
 

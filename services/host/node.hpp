@@ -31,11 +31,12 @@ struct node_options {
   std::string listen =
       {};  ///< "tcp://127.0.0.1:7001", port 0 for any, "local://name"; empty: it only calls.
   std::vector<std::string> connect = {};  ///< Published addresses of the nodes that it calls.
-  std::string executor = "loop-bound";    ///< "cooperative", "work-stealing", "loop-bound", or one
-                                          ///< of `executors`.
-  std::size_t workers = 0;                ///< Threads of a work-stealing executor; 0: one per core.
-  std::size_t blocking_threads = 0;  ///< At most, for blocking handlers and offloaded functions;
-                                     ///< 0: four more than there are cores, 32 at most.
+  duration connect_within = std::chrono::minutes(1);  ///< `start` waits for them no longer.
+  std::string executor = "loop-bound";  ///< "cooperative", "work-stealing", "loop-bound", or one
+                                        ///< of `executors`.
+  std::size_t workers = 0;              ///< Threads of a work-stealing executor; 0: one per core.
+  std::size_t blocking_threads = 0;     ///< At most, for blocking handlers and offloaded functions;
+                                        ///< 0: four more than there are cores, 32 at most.
   std::vector<executor_options> executors =
       {};  ///< More of them, so that one cannot starve another.
   /// Topics, and the executor that serves each; outranks what the endpoint says (`placed_on`).
@@ -87,7 +88,8 @@ class node {
   }
 
   /// Opens the listening address and begins to connect; returns when each address of `connect` is
-  /// up or has failed once. It is no error if one has failed: it is tried again, and calls say so.
+  /// up or has failed once, or after `connect_within`. It is no error if one has failed: it is
+  /// tried again, and calls say so.
   /// Errors: `invalid_value` (unknown executor, bad address), `io`, and what `serve` failed with
   /// before.
   node_outcome start();

@@ -3,6 +3,7 @@
 #include <mailroom/services/host/node_impl.hpp>
 
 #include <future>
+#include <memory>
 #include <utility>
 
 namespace mailroom {
@@ -14,6 +15,7 @@ std::string scheme_of(const std::string& address) {
 
 }  // namespace
 
+// Of an address that has been checked.
 rpc::transport* running_node::transport_for(const std::string& address) {
   const std::string scheme = scheme_of(address);
   for (rpc::transport* each :
@@ -75,19 +77,10 @@ result<void> running_node::open_ports() {
     return {};
   }
   rpc::transport* over = transport_for(options_.listen);
-  if (over == nullptr) {
-    return error(errc::invalid_value,
-                 "cannot listen on '" + options_.listen +
-                     "': write tcp://HOST:PORT, ipc://PATH or local://NAME");
-  }
   // The data port is the system's choice, at the same host; peers learn it in the welcome.
   const std::string scheme = scheme_of(options_.listen);
   std::string data = options_.listen;
   if (scheme == "tcp") {
-    if (data.rfind(':') == scheme.size()) {
-      return error(errc::invalid_value,
-                   "cannot listen on '" + options_.listen + "': write tcp://HOST:PORT");
-    }
     data = data.substr(0, data.rfind(':')) + ":0";
   } else if (!data.ends_with("://*")) {
     data += ".data";
@@ -117,11 +110,6 @@ result<void> running_node::connect() {
       continue;  // Named twice.
     }
     rpc::transport* over = transport_for(address);
-    if (over == nullptr) {
-      return error(
-          errc::invalid_value,
-          "cannot connect to '" + address + "': write tcp://HOST:PORT, ipc://PATH or local://NAME");
-    }
     run_on(loop_, [&] { connector_->expect(address); });
     run_on(control_loop_, [&] {
       rpc::control_client::options with;
@@ -135,9 +123,9 @@ result<void> running_node::connect() {
       peer->start();
     });
   }
-  std::promise<void> settled;
-  run_on(loop_, [&] { connector_->when_settled([&settled] { settled.set_value(); }); });
-  settled.get_future().wait();
+  const auto settled = std::make_shared<std::promise<void>>();
+  run_on(loop_, [&] { connector_->when_settled([settled] { settled->set_value(); }); });
+  settled->get_future().wait_for(options_.connect_within);
   return {};
 }
 

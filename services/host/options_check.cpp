@@ -1,5 +1,6 @@
 // What values the options of a node may have.
 
+#include <mailroom/services/host/addresses.hpp>
 #include <mailroom/services/host/node_impl.hpp>
 
 #include <mailroom/framework/wire/envelope.hpp>
@@ -28,6 +29,16 @@ std::optional<wrong_option> find_wrong(const node_options& of) {
     return wrong("name",
                  "a node's name has at most " + std::to_string(wire::max_text) + " bytes, not " +
                      std::to_string(of.name.size()));
+  }
+  if (!of.listen.empty()) {
+    if (auto good = check_listen_address(of.listen); !good) {
+      return wrong_option{"listen", good.error()};
+    }
+  }
+  for (const auto& each : of.connect) {
+    if (auto good = check_connect_address(each); !good) {
+      return wrong_option{"connect", good.error()};
+    }
   }
   for (const auto& each : of.executors) {
     if (each.workers > most_workers) {

@@ -1,12 +1,11 @@
 #include <mailroom/services/host/service.hpp>
 #include <mailroom/services/host/service_settings.hpp>
+#include <mailroom/services/host/standard_streams.hpp>
 
 #include <mailroom/framework/base/text.hpp>
 #include <mailroom/framework/observability/log.hpp>
 
-#include <fcntl.h>
 #include <signal.h>
-#include <unistd.h>
 
 #include <cerrno>
 #include <csignal>
@@ -27,29 +26,6 @@ int usage_error(std::string_view program, const std::string& what) {
   std::fprintf(
       stderr, "%.*s: %s\n", static_cast<int>(program.size()), program.data(), what.c_str());
   return wrong_usage;
-}
-
-/// A full disk or a closed pipe: nobody has seen what was written.
-int unless_unseen(std::string_view program, int code) {
-  if (std::fflush(stdout) == 0) {
-    return code;
-  }
-  std::fprintf(stderr,
-               "%.*s: stdout cannot be written: %s\n",
-               static_cast<int>(program.size()),
-               program.data(),
-               std::strerror(errno));
-  return failed;
-}
-
-// A closed one would become some socket, and that be written to.
-void open_standard_descriptors() noexcept {
-  for (int each = STDIN_FILENO; each <= STDERR_FILENO; ++each) {
-    if (::fcntl(each, F_GETFD) == -1 && errno == EBADF) {
-      // The lowest free descriptor: this one.
-      static_cast<void>(::open("/dev/null", each == STDIN_FILENO ? O_RDONLY : O_WRONLY));
-    }
-  }
 }
 
 struct command_line {
@@ -111,7 +87,7 @@ int run_service(int argc,
                 char** argv,
                 const std::function<void(node&)>& set_up,
                 const service_options& options) {
-  open_standard_descriptors();
+  open_standard_streams();
   const std::string_view path = argc > 0 ? argv[0] : "service";
   const std::string_view program = path.substr(path.rfind('/') + 1);
   auto schema = node_schema(options.settings);

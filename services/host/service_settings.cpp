@@ -1,16 +1,12 @@
+#include <mailroom/services/host/addresses.hpp>
 #include <mailroom/services/host/node_impl.hpp>
 #include <mailroom/services/host/service_settings.hpp>
 
-#include <mailroom/transports/zmq/address.hpp>
-
 #include <mailroom/framework/executors/executor.hpp>
-#include <mailroom/framework/wire/envelope.hpp>
 
 #include <algorithm>
-#include <cstdint>
 #include <map>
 #include <string>
-#include <string_view>
 #include <utility>
 
 namespace mailroom {
@@ -18,39 +14,6 @@ namespace {
 
 error refused(const config& settings, const std::string& key, const std::string& why) {
   return error(errc::invalid_value, settings.origin(key) + ": " + why);
-}
-
-// `mine`: an address to listen at, where the system may choose; others are dialled.
-result<void> check_address(const std::string& text, bool mine) {
-  constexpr std::string_view local = "local://";
-  if (text.starts_with(local)) {
-    return text.size() > local.size()
-               ? result<void>()
-               : error(errc::invalid_value, text + ": a name follows local://");
-  }
-  const auto read = transports::zmq::address::parse(text);
-  if (!read) {
-    return read.error();
-  }
-  if (read->is_tcp() && read->host.empty()) {
-    return error(errc::invalid_value, text + ": write tcp://HOST:PORT");
-  }
-  if (!mine && (read->port == "0" || read->host == "*" || read->path == "*")) {
-    return error(errc::invalid_value, text + ": an address to listen at, not to connect to");
-  }
-  return {};
-}
-
-result<void> check_addresses(const config& settings) {
-  if (const auto good = check_address(settings.text("node.listen"), true); !good) {
-    return refused(settings, "node.listen", std::string(good.error().message()));
-  }
-  for (const auto& each : settings.list("node.connect")) {
-    if (const auto good = check_address(each, false); !good) {
-      return refused(settings, "node.connect", std::string(good.error().message()));
-    }
-  }
-  return {};
 }
 
 result<std::vector<executor_options>> executors_from(const config& settings) {
@@ -194,8 +157,9 @@ config_schema node_schema(const std::vector<option>& more) {
 }
 
 result<node_options> node_options_from(const config& settings) {
-  if (const auto good = check_addresses(settings); !good) {
-    return good.error();
+  if (const auto good = check_listen_address(settings.text("node.listen")); !good) {
+    // Empty, too: a node may only call, a service serves.
+    return refused(settings, "node.listen", std::string(good.error().message()));
   }
   auto executors = executors_from(settings);
   if (!executors) {

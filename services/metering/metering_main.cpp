@@ -1,5 +1,6 @@
 // mailroom-metering: asks a collector.
 
+#include <mailroom/services/host/standard_streams.hpp>
 #include <mailroom/services/metering/collector.hpp>
 #include <mailroom/services/metering/table.hpp>
 
@@ -16,7 +17,10 @@
 namespace {
 
 using mailroom::result;
+using mailroom::unless_unseen;
 using mailroom::metering::statistic;
+
+constexpr const char* program = "mailroom-metering";
 
 struct question {
   std::string connect;
@@ -42,15 +46,6 @@ result<std::vector<statistic>> ask(const question& what) {
       .call<std::vector<statistic>>("statistics", what.which);
 }
 
-/// A full disk or a closed pipe: nobody has seen the answer.
-int unless_unseen(int code) {
-  if (!std::cout.flush()) {
-    std::cerr << "mailroom-metering: the answer could not be written to stdout\n";
-    return 1;
-  }
-  return code;
-}
-
 int show(const question& what) {
   const auto rows = ask(what);
   if (!rows) {
@@ -59,12 +54,13 @@ int show(const question& what) {
   }
   std::cout << (what.json ? mailroom::metering::statistics_json(*rows)
                           : mailroom::metering::statistics_table(*rows));
-  return unless_unseen(0);
+  return unless_unseen(program, 0);
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
+  mailroom::open_standard_streams();
   CLI::App app("Asks a metering collector.");
   app.require_subcommand(1);
   const std::string example =
@@ -84,7 +80,7 @@ int main(int argc, char** argv) {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& wrong) {
     if (wrong.get_exit_code() == 0) {
-      return unless_unseen(app.exit(wrong));  // --help
+      return unless_unseen(program, app.exit(wrong));  // --help
     }
     std::cerr << "mailroom-metering: " << wrong.what() << " (see --help)\n";
     return 2;

@@ -33,7 +33,7 @@ int call(const message_options& with) {
   }
   const time_point until = end_of(with.timeout);
   std::optional<node> here;
-  if (const auto up = connect(verb, here, with.connect, until); !up) {
+  if (const auto up = connect(here, with.connect, until); !up) {
     return not_started(verb, up.error());
   }
   const client to = client(*here, with.to).prepare({.timeout = left_until(until)});

@@ -24,7 +24,7 @@ int cast(const cast_options& with) {
   }
   const time_point until = end_of(with.timeout);
   std::optional<node> here;
-  if (const auto up = connect(verb, here, with.connect, until); !up) {
+  if (const auto up = connect(here, with.connect, until); !up) {
     return not_started(verb, up.error());
   }
   const client to =
@@ -35,8 +35,8 @@ int cast(const cast_options& with) {
   }
   if (with.fanout) {
     // It went to all that are connected; the one that was named is not among them.
-    if (const auto missed = not_reached(*here, with.connect)) {
-      return failed(verb, *missed);
+    if (const auto reached = here->ping(with.connect, left_until(until)); !reached) {
+      return failed(verb, reached.error());
     }
   }
   // What a connection has accepted leaves before the node ends.

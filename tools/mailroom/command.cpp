@@ -1,3 +1,4 @@
+#include <mailroom/services/host/standard_streams.hpp>
 #include <mailroom/tools/mailroom/command.hpp>
 
 #include <mailroom/framework/base/text.hpp>
@@ -70,23 +71,19 @@ std::string explain(const CLI::App& innermost, const CLI::ParseError& why) {
 }  // namespace
 
 int run(CLI::App& app, const job& chosen, int argc, char** argv) {
-  // A full disk or a closed pipe: nobody has seen the result.
-  const auto unless_unseen = [](const std::string& verb, int code) {
-    return std::cout.flush() ? code : failed(verb, "what it found could not be written to stdout");
-  };
   const CLI::App* innermost = &app;
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& why) {
     if (why.get_exit_code() == 0) {
-      return unless_unseen({}, app.exit(why));  // --help, --version
+      return unless_unseen("mailroom", app.exit(why));  // --help, --version
     }
     const std::string verb = verb_of(app, innermost);
     return misused(verb, explain(*innermost, why));
   }
   const std::string verb = verb_of(app, innermost);
   try {
-    return unless_unseen(verb, chosen());
+    return unless_unseen("mailroom " + verb, chosen());
   } catch (const std::exception& why) {
     return failed(verb, why.what());
   }

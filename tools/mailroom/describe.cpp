@@ -40,12 +40,12 @@ int describe(const describe_options& with) {
   const std::string verb = "describe";
   const time_point until = end_of(with.timeout);
   std::optional<node> here;
-  if (const auto up = connect(verb, here, with.connect, until); !up) {
+  if (const auto up = begin_to_connect(here, with.connect); !up) {
     return not_started(verb, up.error());
   }
   const auto answer = here->admin(with.connect, "describe", left_until(until));
   if (!answer) {
-    return failed(verb, with_reason(*here, with.connect, answer.error()));
+    return failed(verb, answer.error());
   }
   const auto json = wire::json_from_body(answer->view());
   if (!json) {

@@ -72,12 +72,12 @@ int list(const list_options& with) {
   const std::string verb = "executor ls";
   const time_point until = end_of(with.timeout);
   std::optional<node> here;
-  if (const auto up = connect(verb, here, with.connect, until); !up) {
+  if (const auto up = begin_to_connect(here, with.connect); !up) {
     return not_started(verb, up.error());
   }
   const auto answer = here->admin(with.connect, "executors", left_until(until));
   if (!answer) {
-    return failed(verb, with_reason(*here, with.connect, answer.error()));
+    return failed(verb, answer.error());
   }
   const auto json = wire::json_from_body(answer->view());
   if (!json) {
@@ -107,7 +107,7 @@ int set(const set_options& with) {
   const std::string verb = "executor set";
   const time_point until = end_of(with.timeout);
   std::optional<node> here;
-  if (const auto up = connect(verb, here, with.connect, until); !up) {
+  if (const auto up = begin_to_connect(here, with.connect); !up) {
     return not_started(verb, up.error());
   }
   wire::buffer asked;
@@ -117,7 +117,7 @@ int set(const set_options& with) {
   const auto begun = clock::now();
   const auto done = here->admin(with.connect, "place", bytes(std::move(asked)), left_until(until));
   if (!done) {
-    return failed(verb, with_reason(*here, with.connect, done.error()));
+    return failed(verb, done.error());
   }
   const auto took = std::chrono::duration<double, std::milli>(clock::now() - begun).count();
   if (with.as_json) {

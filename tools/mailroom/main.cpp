@@ -1,8 +1,10 @@
+#include <mailroom/services/host/standard_streams.hpp>
 #include <mailroom/tools/mailroom/verbs.hpp>
 
 #include <csignal>
 
 int main(int argc, char** argv) {
+  mailroom::open_standard_streams();
   // Whoever read our output may be gone: writing fails then, which `run` reports.
   std::signal(SIGPIPE, SIG_IGN);
   CLI::App app("The operator's command for mailroom nodes.", "mailroom");

@@ -1,6 +1,5 @@
+#include <mailroom/services/host/addresses.hpp>
 #include <mailroom/tools/mailroom/options.hpp>
-
-#include <mailroom/transports/zmq/address.hpp>
 
 #include <mailroom/framework/base/text.hpp>
 #include <mailroom/framework/executors/executor.hpp>
@@ -9,7 +8,6 @@
 
 #include <algorithm>
 #include <charconv>
-#include <cstring>
 #include <fstream>
 #include <sstream>
 #include <string_view>
@@ -44,30 +42,13 @@ CLI::Option* add_read(CLI::App& to,
       ->default_str(now);
 }
 
-/// What is wrong with an address; empty if nothing is.
-std::string wrong_address(const std::string& address) {
-  if (address.starts_with("local://") && address.size() > std::strlen("local://")) {
-    return {};
-  }
-  if (address.starts_with("tcp://[]")) {
-    return "'" + address + "': write tcp://[IPV6]:PORT";
-  }
-  const auto read = transports::zmq::address::parse(address);
-  if (read) {
-    return {};
-  }
-  const std::string why(read.error().message());
-  if (why.ends_with("ipc://path")) {
-    return "'" + address + "': write tcp://HOST:PORT or ipc://PATH";
-  }
-  return why.ends_with("brackets") ? why + ", as in tcp://[::1]:7001" : why;
-}
-
-/// Right for a listener, but nothing that can be connected to. Of addresses that are not wrong.
-bool leads_nowhere(const std::string& address) {
-  const auto read = transports::zmq::address::parse(address);
-  return read && read->is_tcp() &&
-         (read->host == "*" || read->port.find_first_not_of('0') == std::string::npos);
+/// As CLI11 wants it: what is wrong, or nothing.
+template <class Check>
+auto complaint_of(Check check) {
+  return [check](const std::string& text) {
+    const result<void> good = check(text);
+    return good ? std::string() : std::string(good.error().message());
+  };
 }
 
 /// Whole numbers only, without a sign.
@@ -162,21 +143,14 @@ CLI::Option* add_executor(CLI::App& to,
 CLI::Option* add_connect(CLI::App& to, std::string& value) {
   return to.add_option("--connect", value, "Address of the node, as tcp://127.0.0.1:7001")
       ->required()
-      ->check([](const std::string& address) {
-        const std::string wrong = wrong_address(address);
-        return wrong.empty() && leads_nowhere(address)
-                   ? "'" + address +
-                         "' should read tcp://HOST:PORT, with a host by name or number and a port "
-                         "from 1 to 65535"
-                   : wrong;
-      })
+      ->check(complaint_of(&check_connect_address))
       ->type_name("ADDRESS");
 }
 
 CLI::Option* add_listen(CLI::App& to, std::string& value) {
   return to.add_option("--listen", value, "Address; port 0: chosen by the system")
       ->capture_default_str()
-      ->check(wrong_address)
+      ->check(complaint_of(&check_listen_address))
       ->type_name("ADDRESS");
 }
 

@@ -31,7 +31,7 @@ int ping(const ping_options& with) {
   const std::string verb = "ping";
   const time_point until = end_of(with.timeout);
   std::optional<node> here;
-  if (const auto up = connect(verb, here, with.connect, until); !up) {
+  if (const auto up = begin_to_connect(here, with.connect); !up) {
     return not_started(verb, up.error());
   }
   std::vector<duration> trips;
@@ -52,7 +52,7 @@ int ping(const ping_options& with) {
     }
   }
   if (trips.empty()) {
-    return failed(verb, with_reason(*here, with.connect, *last));
+    return failed(verb, *last);
   }
   if (with.as_json) {
     std::sort(trips.begin(), trips.end());

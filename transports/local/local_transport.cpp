@@ -18,7 +18,7 @@ constexpr std::string_view prefix = "local://";
 
 result<std::string> name_of(const std::string& address) {
   if (!std::string_view(address).starts_with(prefix) || address.size() == prefix.size()) {
-    return error(errc::invalid_value, address + ": should read local://name");
+    return error(errc::invalid_value, address + ": write local://NAME");
   }
   return address.substr(prefix.size());
 }

@@ -74,13 +74,17 @@ result<address> address::parse(const std::string& text) {
   }
   const auto colon = all.rfind(':');
   if (!all.starts_with("tcp://") || colon <= 6 || !is_port(all.substr(colon + 1))) {
-    return error(errc::invalid_value, text + ": should read tcp://host:port or ipc://path");
+    return error(errc::invalid_value, text + ": write tcp://HOST:PORT or ipc://PATH");
   }
   std::string_view host = all.substr(6, colon - 6);
+  if (host == "[]") {
+    return error(errc::invalid_value, text + ": the brackets are empty");
+  }
   if (host.size() > 2 && host.front() == '[' && host.back() == ']') {
     host = host.substr(1, host.size() - 2);
   } else if (host.find(':') != std::string_view::npos) {
-    return error(errc::invalid_value, text + ": an IPv6 address belongs in brackets");
+    return error(errc::invalid_value,
+                 text + ": an IPv6 address belongs in brackets, as in tcp://[::1]:7001");
   }
   read.host = host;
   read.port = all.substr(colon + 1);

@@ -1,4 +1,5 @@
 #define BOOST_TEST_MODULE host_watchdog
+#include <mailroom/tests/support/eventually.hpp>
 #include <mailroom/tests/support/process.hpp>
 
 #include <mailroom/services/host/node.hpp>
@@ -16,26 +17,15 @@
 #include <mutex>
 #include <sstream>
 #include <string>
-#include <thread>
 #include <vector>
 
 using namespace mailroom;
+using mailroom::tests::eventually;
 using mailroom::tests::process;
 
 namespace {
 
 const std::vector<std::string> topics{"coop", "steal-0", "steal-1", "loop"};
-
-bool eventually(const std::function<bool()>& holds) {
-  const auto give_up = clock::now() + std::chrono::seconds(30);
-  while (!holds()) {
-    if (clock::now() > give_up) {
-      return false;
-    }
-    std::this_thread::sleep_for(std::chrono::milliseconds(2));
-  }
-  return true;
-}
 
 bool has(const std::string& text, const std::string& part) {
   return text.find(part) != std::string::npos;
@@ -177,6 +167,22 @@ BOOST_AUTO_TEST_CASE(control_plane_and_deadlines_go_on_while_every_executor_is_s
     BOOST_TEST(has(line, "stuck_handlers::hang\""), line);
   }
   BOOST_TEST_MESSAGE(reports.front());
+}
+
+BOOST_AUTO_TEST_CASE(lets_those_ask_who_come_when_the_loop_is_stuck) {
+  scene at("200ms");
+  auto held = at.of("loop").future_call<std::string>("hang");
+  BOOST_REQUIRE(eventually([&] { return !at.reports().empty(); }));
+  // From nothing to the answer and away again: no step of it waits for the loop that is stuck.
+  const auto took = fastest([&] {
+    node late({.name = "late", .connect = {at.address}, .connect_within = duration::zero()});
+    late.start().value();
+    BOOST_REQUIRE(late.ping(at.address, std::chrono::seconds(10)));
+    BOOST_REQUIRE(late.admin(at.address, "executors", std::chrono::seconds(10)));
+  });
+  BOOST_TEST((took < std::chrono::milliseconds(200)), took.count() << " ns");
+  at.open_gate();
+  BOOST_TEST(held.get().value() == "hung");
 }
 
 BOOST_AUTO_TEST_CASE(names_handlers_that_wait_in_other_ways) {

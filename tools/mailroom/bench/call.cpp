@@ -27,7 +27,7 @@ int call(const settings& with) {
     }
   }
   std::optional<node> here;
-  if (auto up = cli::connect(verb, here, with.connect, cli::end_of(patience), with.executor); !up) {
+  if (auto up = cli::connect(here, with.connect, cli::end_of(patience), with.executor); !up) {
     return cli::not_started(verb, up.error());
   }
   const client to = client(*here, {.topic = with.topic}).prepare({.timeout = patience});

@@ -43,8 +43,7 @@ int local(const settings& with) {
     }
   }
   std::optional<node> here;
-  if (auto up =
-          cli::connect(verb, here, server.address(), cli::end_of(patience), with.client_executor);
+  if (auto up = cli::connect(here, server.address(), cli::end_of(patience), with.client_executor);
       !up) {
     return cli::not_started(verb, up.error());
   }
