@@ -2,7 +2,9 @@
 #include <mailroom/framework/executors/turn_watch.hpp>
 
 #include <execinfo.h>
+#include <semaphore.h>
 #include <signal.h>
+#include <time.h>
 #include <ucontext.h>
 
 #include <algorithm>
@@ -89,6 +91,11 @@ void* interrupted_at(const void* context) noexcept {
 /// allocate.
 class turn_watch::capture {
  public:
+  capture() noexcept { ::sem_init(&told_, 0, 0); }
+  ~capture() { ::sem_destroy(&told_); }
+  capture(const capture&) = delete;
+  capture& operator=(const capture&) = delete;
+
   /// The watch's. False: what was answered before is still to be told.
   bool ask(time_point::rep turn) noexcept {
     if (in_use_.exchange(true, std::memory_order_acquire)) {
@@ -101,6 +108,19 @@ class turn_watch::capture {
   void release() noexcept { in_use_.store(false, std::memory_order_release); }
   bool answered(time_point::rep turn) const noexcept {
     return answered_.load(std::memory_order_acquire) == turn;
+  }
+  /// The teller's. False: it gives no answer within `limit`.
+  bool wait(time_point::rep turn, duration limit) noexcept {
+    const auto until = (clock::now() + limit).time_since_epoch();
+    const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(until);
+    const timespec at{seconds.count(), (until - seconds).count()};
+    // It may have been posted for a turn before.
+    while (!answered(turn)) {
+      if (::sem_clockwait(&told_, CLOCK_MONOTONIC, &at) != 0 && errno != EINTR) {
+        return answered(turn);
+      }
+    }
+    return true;
   }
 
   /// The thread's, in its signal handler; `turn` is the one that it is in.
@@ -117,6 +137,7 @@ class turn_watch::capture {
       with.subject(subject_);
     }
     answered_.store(turn, std::memory_order_release);
+    ::sem_post(&told_);  // One of the few things that a signal handler may do.
   }
 
   /// When it has answered.
@@ -133,6 +154,7 @@ class turn_watch::capture {
   std::atomic<time_point::rep> asked_{turn_mark::none};
   std::atomic<time_point::rep> answered_{turn_mark::none};
   std::atomic<bool> in_use_{false};
+  sem_t told_{};
   // Written in the signal handler, of which there is one at a time: it ends before the turn does.
   std::array<void*, max_frames> frames_{};
   std::size_t count_ = 0;
@@ -371,14 +393,9 @@ void turn_watch::tell() noexcept {
 }
 
 void turn_watch::tell_of(const found& one, bool wait) noexcept {
-  // The answer comes from a signal handler, which could wake nobody without more ado than this.
-  const auto give_up = clock::now() + patience;
-  while (wait && !one.from->answered(one.turn) && clock::now() < give_up) {
-    std::this_thread::sleep_for(std::chrono::milliseconds(1));
-  }
   try {
     stuck_turn what = one.what;
-    if (one.from->answered(one.turn)) {
+    if (one.from->wait(one.turn, wait ? patience : duration::zero())) {
       one.from->tell(what);
     }
     one.from->release();

@@ -1,5 +1,4 @@
 #include <mailroom/framework/rpc/connector.hpp>
-#include <mailroom/framework/rpc/data_server.hpp>
 #include <mailroom/framework/rpc/outbound_session.hpp>
 
 #include <algorithm>
@@ -14,11 +13,6 @@ constexpr duration look_every = std::chrono::milliseconds(5);
 
 void count_one(std::atomic<std::uint64_t>& counter) noexcept {
   counter.store(counter.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
-}
-
-std::size_t names_in(const target& at, std::string_view method) noexcept {
-  return at.exchange.size() + at.topic.size() + at.name_space.size() + at.version.size() +
-         method.size();
 }
 
 std::size_t bytes_of(const pending_call& call) noexcept {
@@ -61,10 +55,16 @@ result<const method_name*> connector::name(const target& at, std::string_view me
     return error(errc::busy,
                  "this node has called 65536 different methods, which is all it can number");
   }
-  if (names_bytes_ + names_in(at, method) > max_route_bytes) {
+  wire::route route{static_cast<std::uint32_t>(names_.size()),
+                    at.exchange,
+                    at.topic,
+                    at.name_space,
+                    at.version,
+                    std::string(method)};
+  if (names_bytes_ + wire::size_of(route) > wire::max_route_bytes) {
     return error(errc::busy, "the methods that this node has called have names of 16 MiB");
   }
-  names_bytes_ += names_in(at, method);
+  names_bytes_ += wire::size_of(route);
   const auto of_topic = topic_index_.find({at.exchange, at.topic});
   topic_servers* servers = of_topic != topic_index_.end() ? of_topic->second : nullptr;
   if (servers == nullptr) {
@@ -73,9 +73,7 @@ result<const method_name*> connector::name(const target& at, std::string_view me
     servers->topic = at.topic;
     topic_index_.emplace(std::pair(servers->exchange, servers->topic), servers);
   }
-  const auto number = static_cast<std::uint32_t>(names_.size());
-  auto& made = names_.emplace_back(method_name{
-      {number, at.exchange, at.topic, at.name_space, at.version, std::string(method)}, servers});
+  auto& made = names_.emplace_back(method_name{std::move(route), servers});
   name_index_.emplace(std::move(key), &made);
   return &made;
 }

@@ -62,7 +62,7 @@ class connector final : private executors::event_loop::source, private executors
   // For clients: any thread.
 
   /// The method's number and servers. Kept for the life of the connector. `errc::busy` beyond 65
-  /// 536 names, or `max_route_bytes` of them.
+  /// 536 names, or `wire::max_route_bytes` of them.
   result<const method_name*> name(const target& at, std::string_view method);
 
   /// Sends a call; the answer completes what is returned. Encodes `arguments` straight into the

@@ -16,11 +16,6 @@ namespace {
 constexpr std::size_t most_reserved = 1024;  // Calls.
 constexpr duration attach_within = std::chrono::seconds(2);
 
-std::size_t bytes_of(const wire::route& names) noexcept {
-  return names.exchange.size() + names.topic.size() + names.name_space.size() +
-         names.version.size() + names.method.size();
-}
-
 }  // namespace
 
 /// One peer's data link, from its attach message to its end.
@@ -208,8 +203,8 @@ class inbound_session final : public link_observer, private executors::timer {
       routes_.emplace_back();
     }
     auto& route = routes_[declared->number];
-    route_bytes_ = route_bytes_ - bytes_of(route.names) + bytes_of(*declared);
-    if (route_bytes_ > max_route_bytes) {
+    route_bytes_ = route_bytes_ - wire::size_of(route.names) + wire::size_of(*declared);
+    if (route_bytes_ > wire::max_route_bytes) {
       return error(errc::protocol_error, "routes with names of more than 16 MiB");
     }
     route.generation = 0;

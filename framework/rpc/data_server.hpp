@@ -6,7 +6,6 @@
 #include <mailroom/framework/rpc/transport.hpp>
 
 #include <atomic>
-#include <cstddef>
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -15,9 +14,6 @@
 namespace mailroom::rpc {
 
 class inbound_session;
-
-/// Of the names of all routes that one link has declared (PROTOCOL.md, section 10).
-inline constexpr std::size_t max_route_bytes = std::size_t{16} << 20U;
 
 /// What arrives on the data plane, counted once each.
 struct inbound_counters {

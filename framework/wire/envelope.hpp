@@ -29,6 +29,9 @@ inline constexpr std::size_t max_text = 4096;
 /// Methods that one link may number; a reader refuses higher numbers.
 inline constexpr std::uint32_t max_routes = 65'536;
 
+/// Bytes of the names of all routes that one link declares; a reader refuses more.
+inline constexpr std::size_t max_route_bytes = std::size_t{16} << 20U;
+
 /// Calls that one chain may name; a reader refuses more.
 inline constexpr std::size_t max_chain = 64;
 
@@ -259,6 +262,11 @@ struct route {
   std::string version;
   std::string method;
 };
+/// Bytes of its names.
+inline std::size_t size_of(const route& declared) noexcept {
+  return declared.exchange.size() + declared.topic.size() + declared.name_space.size() +
+         declared.version.size() + declared.method.size();
+}
 void write_route(batch& into, const route& declared);
 result<route> read_route(const message& from);
 

@@ -126,15 +126,4 @@ void stage::check_ran(const std::string& what, long times, std::size_t index) {
   BOOST_TEST(there == all, playing.executor << ": " << what << " elsewhere, " << all - there);
 }
 
-bool eventually(const std::function<bool()>& holds) {
-  const auto give_up = clock::now() + std::chrono::seconds(30);
-  while (!holds()) {
-    if (clock::now() > give_up) {
-      return false;
-    }
-    std::this_thread::sleep_for(std::chrono::milliseconds(1));
-  }
-  return true;
-}
-
 }  // namespace mailroom::tests

@@ -2,6 +2,7 @@
 
 #include <mailroom/tests/conformance/host.hpp>
 #include <mailroom/tests/conformance/outcome.hpp>
+#include <mailroom/tests/support/eventually.hpp>
 
 #include <boost/test/unit_test.hpp>
 
@@ -75,8 +76,5 @@ class stage {
 std::unique_ptr<probe_server> start_server(const combination& of,
                                            const std::string& name,
                                            std::size_t max_body);
-
-/// Looks until it holds; false after half a minute.
-bool eventually(const std::function<bool()>& holds);
 
 }  // namespace mailroom::tests

@@ -4,10 +4,7 @@
 
 #include <mailroom/framework/wire/json.hpp>
 
-#include <netinet/in.h>
 #include <nlohmann/json.hpp>
-#include <sys/socket.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <random>
@@ -96,20 +93,6 @@ std::string random_words(std::size_t size, unsigned seed) {
   std::string words(size, ' ');
   std::generate(words.begin(), words.end(), [&] { return static_cast<char>(random()); });
   return words;
-}
-
-// Without waiting for what it says, so that it may be gone before the server knows who it was.
-void say_and_leave(const std::string& address, std::string_view words) {
-  const int to = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  sockaddr_in where{};
-  where.sin_family = AF_INET;
-  where.sin_port =
-      htons(static_cast<std::uint16_t>(std::stoul(address.substr(address.rfind(':') + 1))));
-  where.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  const void* at = &where;
-  BOOST_REQUIRE(::connect(to, static_cast<const sockaddr*>(at), sizeof where) == 0);
-  static_cast<void>(::send(to, words.data(), words.size(), MSG_NOSIGNAL));
-  ::close(to);
 }
 
 void check_words(const std::vector<std::string>& all) {

@@ -94,7 +94,10 @@ wire::batch raw_session::attach() const {
   return out;
 }
 
-void say_over_tcp(const std::string& address, std::string_view words) {
+namespace {
+
+// The connection, on which `words` were said.
+int say(const std::string& address, std::string_view words) {
   const int to = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
   sockaddr_in where{};
   where.sin_family = AF_INET;
@@ -108,6 +111,13 @@ void say_over_tcp(const std::string& address, std::string_view words) {
     throw std::runtime_error("cannot connect to " + address);
   }
   static_cast<void>(::send(to, words.data(), words.size(), MSG_NOSIGNAL));
+  return to;
+}
+
+}  // namespace
+
+void say_over_tcp(const std::string& address, std::string_view words) {
+  const int to = say(address, words);
   // Read what it says, so that it is not reset before it has read us.
   ::shutdown(to, SHUT_WR);
   std::byte some[256];
@@ -115,6 +125,10 @@ void say_over_tcp(const std::string& address, std::string_view words) {
   while (::poll(&readable, 1, 2000) > 0 && ::recv(to, some, sizeof some, 0) > 0) {
   }
   ::close(to);
+}
+
+void say_and_leave(const std::string& address, std::string_view words) {
+  ::close(say(address, words));
 }
 
 std::vector<vector_frame> read_vectors(const std::string& path) {

@@ -62,6 +62,10 @@ class raw_session {
 /// Connects to the port of a tcp:// address, says `words` and goes.
 void say_over_tcp(const std::string& address, std::string_view words);
 
+/// The same without waiting for what it says, so that it may be gone before the server knows who it
+/// was.
+void say_and_leave(const std::string& address, std::string_view words);
+
 /// The frames of framework/wire/vectors.txt.
 struct vector_frame {
   std::string name;

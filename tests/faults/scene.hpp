@@ -2,6 +2,7 @@
 
 #include <mailroom/tests/conformance/outcome.hpp>
 #include <mailroom/tests/conformance/probe.hpp>
+#include <mailroom/tests/support/eventually.hpp>
 #include <mailroom/tests/support/process.hpp>
 
 #include <mailroom/framework/observability/log.hpp>
@@ -69,17 +70,5 @@ class caller_node {
 
   node here;
 };
-
-inline bool eventually(const std::function<bool()>& holds,
-                       std::chrono::seconds within = std::chrono::seconds(30)) {
-  const auto give_up = clock::now() + within;
-  while (!holds()) {
-    if (clock::now() > give_up) {
-      return false;
-    }
-    std::this_thread::sleep_for(std::chrono::milliseconds(1));
-  }
-  return true;
-}
 
 }  // namespace mailroom::tests

@@ -12,11 +12,6 @@
 namespace mailroom::tests {
 namespace {
 
-task<int> value_after(async::event& what, int value) {
-  co_await async::until(what);
-  co_return value;
-}
-
 task<int> thrown_after(async::event& what, std::string said) {
   co_await async::until(what);
   throw std::runtime_error(said);

@@ -202,4 +202,12 @@ struct witness {
   int* gone;
 };
 
+/// Waits for `what`; yields `value`. `unwound` counts the frames that ended, however they did.
+inline task<int> value_after(async::event& what, int value, int* unwound = nullptr) {
+  int ignored = 0;
+  const witness frame(unwound != nullptr ? *unwound : ignored);
+  co_await async::until(what);
+  co_return value;
+}
+
 }  // namespace mailroom::tests

@@ -1,6 +1,7 @@
 #define BOOST_TEST_MODULE async_on_fiber
 
 #include <mailroom/tests/framework/async/hand_home.hpp>
+#include <mailroom/tests/framework/async/misuse.hpp>
 
 #include <mailroom/framework/async/gather.hpp>
 #include <mailroom/framework/async/on_fiber.hpp>
@@ -18,36 +19,7 @@
 // From coroutines to fibers.
 
 namespace mailroom::tests {
-namespace {
-
-task<int> value_after(async::event& what, int value) {
-  co_await async::until(what);
-  co_return value;
-}
-
-// What `misuse` throws: the code and the words.
-std::string refusal(const std::function<void()>& misuse) {
-  try {
-    misuse();
-  } catch (const call_error& refused) {
-    return refused.why().to_string();
-  } catch (const std::logic_error& refused) {
-    return refused.what();
-  }
-  return "nothing was thrown";
-}
-
-bool names(const std::string& words, const std::vector<std::string>& all) {
-  for (const auto& each : all) {
-    if (words.find(each) == std::string::npos) {
-      BOOST_TEST_MESSAGE("'" << words << "' does not say '" << each << "'");
-      return false;
-    }
-  }
-  return true;
-}
-
-}  // namespace
+namespace {}  // namespace
 
 BOOST_AUTO_TEST_SUITE(async_on_fiber)
 

@@ -12,13 +12,6 @@
 namespace mailroom::tests {
 namespace {
 
-task<int> value_after(async::event& what, int value, int* unwound = nullptr) {
-  int ignored = 0;
-  const witness frame(unwound != nullptr ? *unwound : ignored);
-  co_await async::until(what);
-  co_return value;
-}
-
 // A flow that waits for what is protected, for ten milliseconds.
 struct limited_flow {
   explicit limited_flow(hand_home& home) : flow(home) {}

@@ -48,11 +48,6 @@ struct thread_flow {
   async::flow flow;
 };
 
-task<int> value_after(async::event& what, int value) {
-  co_await async::until(what);
-  co_return value;
-}
-
 }  // namespace
 
 BOOST_AUTO_TEST_SUITE(async_thread_home)

@@ -20,13 +20,6 @@
 namespace mailroom::tests {
 namespace {
 
-task<int> value_after(async::event& what, int value, int* unwound = nullptr) {
-  int ignored = 0;
-  const witness frame(unwound != nullptr ? *unwound : ignored);
-  co_await async::until(what);
-  co_return value;
-}
-
 template <class T>
 std::string told(const result<T>& outcome) {
   if (!outcome) {

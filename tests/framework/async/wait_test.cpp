@@ -1,6 +1,7 @@
 #define BOOST_TEST_MODULE async_wait
 
 #include <mailroom/tests/framework/async/hand_home.hpp>
+#include <mailroom/tests/framework/async/misuse.hpp>
 
 #include <mailroom/framework/async/wait.hpp>
 #include <mailroom/framework/base/result.hpp>
@@ -19,36 +20,9 @@
 namespace mailroom::tests {
 namespace {
 
-task<int> value_after(async::event& what, int value) {
-  co_await async::until(what);
-  co_return value;
-}
-
 task<int> fails_after(async::event& what, std::string words) {
   co_await async::until(what);
   throw std::runtime_error(words);
-}
-
-// What `misuse` throws: the code and the words.
-std::string refusal(const std::function<void()>& misuse) {
-  try {
-    misuse();
-  } catch (const call_error& refused) {
-    return refused.why().to_string();
-  } catch (const std::logic_error& refused) {
-    return refused.what();
-  }
-  return "nothing was thrown";
-}
-
-bool names(const std::string& words, const std::vector<std::string>& all) {
-  for (const auto& each : all) {
-    if (words.find(each) == std::string::npos) {
-      BOOST_TEST_MESSAGE("'" << words << "' does not say '" << each << "'");
-      return false;
-    }
-  }
-  return true;
 }
 
 }  // namespace

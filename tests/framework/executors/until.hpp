@@ -1,5 +1,7 @@
 #pragma once
 
+#include <mailroom/tests/support/eventually.hpp>
+
 #include <mailroom/framework/base/clock.hpp>
 #include <mailroom/framework/executors/timer_queue.hpp>
 
@@ -15,9 +17,6 @@
 #include <thread>
 
 namespace mailroom::tests {
-
-/// Long enough for a sanitizer on a loaded machine; a test that needs it all has failed.
-inline constexpr auto patience = std::chrono::seconds(30);
 
 /// A count that tests wait on.
 class tally {
@@ -44,18 +43,6 @@ class tally {
   mutable std::condition_variable changed_;
   int value_ = 0;
 };
-
-/// For conditions that nobody announces: looks often, gives up after `patience`.
-inline bool eventually(const std::function<bool()>& condition) {
-  const auto give_up = clock::now() + patience;
-  while (!condition()) {
-    if (clock::now() > give_up) {
-      return false;
-    }
-    std::this_thread::yield();
-  }
-  return true;
-}
 
 inline std::string this_thread_name() {
   std::array<char, 16> name{};

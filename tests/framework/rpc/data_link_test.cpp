@@ -281,7 +281,7 @@ BOOST_AUTO_TEST_CASE(is_closed_when_the_names_of_its_routes_take_too_much) {
   }
   fake_peer peer(s.back);
   peer.attach();
-  const auto fit = static_cast<std::uint32_t>(rpc::max_route_bytes / (2 * longest.size() + 8));
+  const auto fit = static_cast<std::uint32_t>(wire::max_route_bytes / (2 * longest.size() + 8));
   for (std::uint32_t i = 0; i < fit; ++i) {
     peer.declare(i, longest, longest);
   }

@@ -129,8 +129,8 @@ BOOST_AUTO_TEST_CASE(tells_where_a_value_that_cannot_be_was_given) {
   check("[node]\nheartbeat = \"1ms\"\n", "from 10ms to 1h");
   check("[node]\nwatchdog = \"1ms\"\n", "from 10ms to 1h");
   check("[node]\nmax_body = 3\n", "from 256 bytes to 1 GiB");
-  check("[node]\nlisten = \"\"\n", "tcp://host:port");
-  check("[node]\nlisten = \"local://\"\n", "a name follows");
+  check("[node]\nlisten = \"\"\n", "write tcp://HOST:PORT, ipc://PATH or local://NAME");
+  check("[node]\nlisten = \"local://\"\n", "local://NAME");
   check("[node]\nconnect = [\"tcp://:5\"]\n", "tcp://");
   check("[node]\nconnect = [\"tcp://*:7001\"]\n", "not to connect to");
   check("[node]\nconnect = [\"tcp://::1:7001\"]\n", "brackets");

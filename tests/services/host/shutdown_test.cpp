@@ -1,5 +1,7 @@
 #define BOOST_TEST_MODULE host_shutdown
 
+#include <mailroom/tests/support/eventually.hpp>
+
 #include <mailroom/services/host/mailroom.hpp>
 
 #include <mailroom/framework/executors/executor.hpp>
@@ -18,6 +20,7 @@
 // A node ends within its bound from whatever state, MAILROOM_REPEATS times.
 
 using namespace mailroom;
+using mailroom::tests::eventually;
 
 namespace {
 
@@ -96,17 +99,6 @@ class guest {
   std::shared_ptr<seen> seen_;
   ticker ticking_;
 };
-
-bool eventually(const std::function<bool()>& holds) {
-  const auto give_up = clock::now() + 30s;
-  while (!holds()) {
-    if (clock::now() > give_up) {
-      return false;
-    }
-    std::this_thread::sleep_for(100us);
-  }
-  return true;
-}
 
 struct scene {
   explicit scene(std::string_view policy)

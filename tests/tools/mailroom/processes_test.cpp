@@ -1,4 +1,5 @@
 #define BOOST_TEST_MODULE command_processes
+#include <mailroom/tests/support/eventually.hpp>
 #include <mailroom/tests/support/process.hpp>
 #include <mailroom/tests/tools/mailroom/program.hpp>
 
@@ -13,8 +14,8 @@
 #include <filesystem>
 #include <fstream>
 #include <stdexcept>
-#include <thread>
 
+using mailroom::tests::eventually;
 using mailroom::tests::has;
 using mailroom::tests::outcome;
 using mailroom::tests::process;
@@ -110,17 +111,6 @@ bool runs(pid_t pid) {
   return false;
 }
 
-template <class Condition>
-bool soon(Condition holds) {
-  for (int i = 0; i < 500; ++i) {
-    if (holds()) {
-      return true;
-    }
-    std::this_thread::sleep_for(std::chrono::milliseconds(20));
-  }
-  return false;
-}
-
 }  // namespace
 
 BOOST_AUTO_TEST_SUITE(command_processes)
@@ -165,14 +155,14 @@ BOOST_AUTO_TEST_CASE(a_comparison_that_is_ended_takes_its_children_with_it) {
                      "--executors",
                      "cooperative"});
     std::vector<pid_t> children;
-    BOOST_REQUIRE(soon([&] {
+    BOOST_REQUIRE(eventually([&] {
       children = children_of(compare.pid());
       return children.size() == 2;
     }));
     compare.signal(number);
     BOOST_TEST(compare.wait().value_or(-1) == 128 + number);
     for (const pid_t each : children) {
-      BOOST_TEST(soon([&] { return !runs(each); }));
+      BOOST_TEST(eventually([&] { return !runs(each); }));
     }
   }
 }
