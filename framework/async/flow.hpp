@@ -116,6 +116,7 @@ struct flow {
   style how = style::plain;
   stack* on = nullptr;              ///< Null: it cannot wait implicitly.
   deadline until;                   ///< Nested calls inherit it.
+  std::uint8_t priority = 0;        ///< The same, unless they have one of their own.
   const lineage* within = nullptr;  ///< Told by nested calls (`rpc::call_origin`); null: nothing.
   std::string_view name;            ///< "topic.method", for messages to people.
   std::uint64_t call = 0;           ///< The call that it serves, as its caller counts; 0: none.

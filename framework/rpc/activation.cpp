@@ -1,5 +1,6 @@
 #include <mailroom/framework/rpc/activation.hpp>
 #include <mailroom/framework/rpc/blocking_call.hpp>
+#include <mailroom/framework/rpc/call_queue.hpp>
 #include <mailroom/framework/rpc/connector.hpp>
 #include <mailroom/framework/rpc/incoming.hpp>
 #include <mailroom/framework/rpc/method.hpp>
@@ -14,8 +15,9 @@ namespace mailroom::rpc {
 namespace {
 
 constexpr duration time_slice = std::chrono::milliseconds(1);
-// Of so many pieces of work one is a new call, if there is one.
-constexpr std::size_t calls_per_new = 16;
+// Of so many pieces of work one is a new call, if there is one; a call that is refused is such a
+// piece.
+constexpr std::uint32_t calls_per_new = 16;
 
 class idle_mark_type final : public async::work {
  public:
@@ -46,24 +48,6 @@ async::work* take_first(async::work*& first) noexcept {
 
 }  // namespace
 
-call_batch::~call_batch() {
-  while (left() > 0) {
-    const incoming dropped(to_, *from_, front());
-    pop();
-  }
-}
-
-void call_batch::refuse_newest(std::size_t keep, const error& why) noexcept {
-  for (std::size_t i = next_ + keep; i < calls_.size(); ++i) {
-    incoming(to_, *from_, calls_[i]).fail(why);
-  }
-  calls_.resize(next_ + keep);
-}
-
-void call_batch::run() noexcept {
-  to_.accept(*this);
-}
-
 activation::activation(std::shared_ptr<const endpoint_definition> what,
                        std::string topic,
                        connector& calls_out,
@@ -79,10 +63,13 @@ activation::~activation() {
   take_inbox();
   set_aside none;
   set_aside& others = aside_ ? *aside_ : none;
-  for (async::work** list : {&others.held, &others.late_ticks, &arrived_, &queue_}) {
+  for (async::work** list : {&others.held, &others.late_ticks, &arrived_}) {
     while (*list != nullptr) {
       take_first(*list)->dropped();
     }
+  }
+  for (; !queue_.empty(); refill_queue()) {
+    queue_.remove(queue_.oldest());
   }
   if (moving_) {
     moving_->left = false;
@@ -152,10 +139,12 @@ bool activation::turn() noexcept {
     }
     // What continues goes before what is new, or a flood of new calls would starve the running
     // ones; but handlers that continue each other for ever must not keep every new call out either.
-    const bool turn_of_the_new = done % calls_per_new == calls_per_new - 1 && may_start();
+    const bool turn_of_the_new = since_new_ >= calls_per_new - 1 && may_start();
     if (arrived_ != nullptr && !turn_of_the_new) {
+      worked(1);
       take_first(arrived_)->run();
     } else if (may_start()) {
+      since_new_ -= std::min(since_new_, calls_per_new - 1);
       start_next(now);
     } else {
       break;
@@ -177,34 +166,39 @@ bool activation::turn() noexcept {
 }
 
 void activation::accept(call_batch& arrived) noexcept {
+  const auto calls = static_cast<std::uint32_t>(arrived.left());
+  enqueue(arrived);
+  accepted_.store(accepted_.load(std::memory_order_relaxed) + calls, std::memory_order_release);
+}
+
+void activation::enqueue(call_batch& arrived) noexcept {
   if (!is_open()) {
-    arrived.refuse_newest(0, stopping());
+    refuse(arrived, 0, stopping());
     delete &arrived;
     return;
   }
   if (definition_->exclusive && arrived.has_chains() && running() > 0) {
     sort_out_own_chain(arrived);
   }
-  const std::size_t queued = queued_.load(std::memory_order_relaxed);
-  const std::size_t room = definition_->queue_limit - std::min(definition_->queue_limit, queued);
-  if (arrived.left() > room) {
-    counters_.busy.fetch_add(arrived.left() - room, std::memory_order_relaxed);
-    arrived.refuse_newest(room,
-                          error(errc::busy,
-                                "the queue of '" + topic_ + "' is full (" +
-                                    std::to_string(definition_->queue_limit) + " calls)")
-                              .with_retry_after(std::chrono::milliseconds(50)));
+  if (queued_.load(std::memory_order_relaxed) + arrived.left() > definition_->queue_limit) {
+    make_room_for(arrived);
   }
   if (arrived.left() == 0) {
     delete &arrived;
     return;
   }
-  queued_.store(queued + arrived.left(), std::memory_order_relaxed);
-  append(queue_, queue_last_, &arrived);
+  queued_.store(
+      queued_.load(std::memory_order_relaxed) + static_cast<std::uint32_t>(arrived.left()),
+      std::memory_order_relaxed);
+  if (definition_->when_full == queue_policy::by_priority) {
+    keep_by_priority(arrived);
+  } else {
+    queue_.append(arrived);
+  }
 }
 
 bool activation::may_start() const noexcept {
-  return queue_ != nullptr && moving_ == nullptr && occupant_ == nullptr &&
+  return !queue_.empty() && moving_ == nullptr && occupant_ == nullptr &&
          (!definition_->exclusive || running_.load(std::memory_order_relaxed) == 0);
 }
 
@@ -214,14 +208,16 @@ time_point activation::after_work() noexcept {
 }
 
 void activation::start_next(time_point now) noexcept {
-  auto& batch = static_cast<call_batch&>(*queue_);
+  call_batch& batch = queue_.oldest();
   const arrived_call call = batch.front();
   batch.pop();
   queued_.store(queued_.load(std::memory_order_relaxed) - 1, std::memory_order_relaxed);
   start(batch, call, now);
   if (batch.left() == 0) {
-    take_first(queue_);
-    delete &batch;
+    queue_.remove(batch);
+    if (queue_.empty() && aside_) {
+      refill_queue();
+    }
   }
 }
 
@@ -229,7 +225,8 @@ void activation::start(const call_batch& from, const arrived_call& call, time_po
   incoming started(*this, *from.from(), call, from.chain_of(call));
   if (call.until.passed(now)) {
     counters_.expired.fetch_add(1, std::memory_order_relaxed);
-    started.fail(error(errc::expired, execution::not_run, "expired before it could start"));
+    started.fail_uncounted(
+        error(errc::expired, execution::not_run, "expired before it could start"));
     return;
   }
   counters_.started.store(counters_.started.load(std::memory_order_relaxed) + 1,
@@ -266,7 +263,7 @@ void activation::obey() noexcept {
     return;
   }
   seen_.store(wanted, std::memory_order_release);
-  refuse_queue();
+  refuse_queue(stopping());
   refuse_relocations();
   end_ticks();
   if (wanted == phase::ended) {
@@ -383,15 +380,6 @@ void activation::unlist(tick& left) noexcept {
   if (left.older_ != nullptr) {
     left.older_->newer_ = left.newer_;
   }
-}
-
-void activation::refuse_queue() noexcept {
-  while (queue_ != nullptr) {
-    auto* batch = static_cast<call_batch*>(take_first(queue_));
-    batch->refuse_newest(0, stopping());
-    delete batch;
-  }
-  queued_.store(0, std::memory_order_relaxed);
 }
 
 }  // namespace mailroom::rpc

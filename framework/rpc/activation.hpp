@@ -4,10 +4,9 @@
 #include <mailroom/framework/base/ref.hpp>
 #include <mailroom/framework/executors/blocking_pool.hpp>
 #include <mailroom/framework/executors/event_loop.hpp>
+#include <mailroom/framework/rpc/call_batch.hpp>
 #include <mailroom/framework/rpc/call_chain.hpp>
-#include <mailroom/framework/rpc/caller.hpp>
 #include <mailroom/framework/rpc/relocation.hpp>
-#include <mailroom/framework/wire/frame.hpp>
 
 #include <algorithm>
 #include <atomic>
@@ -15,79 +14,17 @@
 #include <cstdint>
 #include <memory>
 #include <string>
-#include <vector>
 
 namespace mailroom::rpc {
 
 class activation;
 class blocking_call;
+class call_lanes;
 class connector;
 class method;
 class stop_signal;
 class tick;
 struct endpoint_definition;
-
-/// One call as it lies in its frame: looked up and admitted, not decoded.
-struct arrived_call {
-  std::uint64_t id = 0;
-  deadline until;  ///< On our clock.
-  const method* what = nullptr;
-  std::span<const std::byte> arguments;  ///< In the batch's frame.
-  bool wants_answer = true;              ///< False for casts.
-  std::uint32_t chain = 0;               ///< In its batch; 0: it has none.
-};
-
-/// The calls of one frame for one endpoint, in the order they were sent. Whoever drops a batch
-/// answers what is left in it with `errc::abandoned`.
-class call_batch final : public async::work {
- public:
-  call_batch(activation& to, ref<caller> from, wire::frame holding)
-      : to_(to), from_(std::move(from)), frame_(std::move(holding)) {}
-  ~call_batch();
-
-  void reserve(std::size_t calls) { calls_.reserve(calls); }
-  void add(const arrived_call& one, ref<call_chain> within = {}) {
-    calls_.push_back(one);
-    if (within) {
-      chains_.push_back(std::move(within));
-      calls_.back().chain = static_cast<std::uint32_t>(chains_.size());
-    }
-  }
-  ref<call_chain> chain_of(const arrived_call& one) const noexcept {
-    return one.chain == 0 ? ref<call_chain>() : chains_[one.chain - 1];
-  }
-  bool has_chains() const noexcept { return !chains_.empty(); }
-  std::size_t left() const noexcept { return calls_.size() - next_; }
-  const arrived_call& front() const noexcept { return calls_[next_]; }
-  void pop() noexcept { ++next_; }
-
-  activation& to() const noexcept { return to_; }
-  const ref<caller>& from() const noexcept { return from_; }
-  const wire::frame& frame() const noexcept { return frame_; }
-
-  /// Takes out those for which `wanted` is true, in order.
-  template <class Wanted>
-  void take_if(const Wanted& wanted) {
-    calls_.erase(
-        std::remove_if(calls_.begin() + static_cast<std::ptrdiff_t>(next_), calls_.end(), wanted),
-        calls_.end());
-  }
-
-  /// Refuses the newest calls down to `keep` of them.
-  void refuse_newest(std::size_t keep, const error& why) noexcept;
-
-  void run() noexcept override;
-  void dropped() noexcept override { delete this; }
-  bool beside_handlers() const noexcept override { return true; }
-
- private:
-  activation& to_;
-  ref<caller> from_;
-  wire::frame frame_;
-  std::vector<arrived_call> calls_;
-  std::vector<ref<call_chain>> chains_;  // Of the few that have one.
-  std::size_t next_ = 0;
-};
 
 /// What serves an activation: gives it turns and the timers of its executor. The CAF actor is one
 /// (actors/).
@@ -140,12 +77,14 @@ class runner {
 /// activation therefore never run at the same moment.
 class activation final : public async::home {
  public:
+  /// Calls and casts. Each ends in one of these but `started`.
   struct counters {
     std::atomic<std::uint64_t> started{0};
     std::atomic<std::uint64_t> answered{0};
-    std::atomic<std::uint64_t> failed{0};
-    std::atomic<std::uint64_t> expired{0};
-    std::atomic<std::uint64_t> busy{0};
+    std::atomic<std::uint64_t> failed{0};   ///< Answered with an error.
+    std::atomic<std::uint64_t> expired{0};  ///< Before the start, or before the answer.
+    std::atomic<std::uint64_t> refused{0};  ///< No room for it, or the endpoint was stopping.
+    std::atomic<std::uint64_t> dropped{0};  ///< It waited, and gave its place to others.
   };
 
   activation(std::shared_ptr<const endpoint_definition> what,
@@ -156,6 +95,12 @@ class activation final : public async::home {
 
   /// @threadsafe
   void post(async::work& todo) noexcept override;
+
+  /// Posts calls that have arrived; takes them over. While a turn takes so long that nobody looks
+  /// at what comes, no more wait than the queue may hold, or `most_unseen`: over it they are
+  /// refused, whatever the policy. On the loop's thread of their caller.
+  void deliver(call_batch& arrived) noexcept;
+  static constexpr std::uint32_t most_unseen = 65'536;
 
   /// Runs one turn: at most `max_calls` pieces of work, and not much longer than a millisecond.
   /// True: there is more, and the runner must give it another turn; false: it is idle and rings
@@ -197,8 +142,10 @@ class activation final : public async::home {
 
   /// Calls started and not ended. @threadsafe
   std::size_t running() const noexcept { return running_.load(std::memory_order_acquire); }
-  /// Calls that wait to be started. @threadsafe
-  std::size_t queued() const noexcept { return queued_.load(std::memory_order_relaxed); }
+  /// Calls that wait to be started, those that no turn has looked at yet included. @threadsafe
+  std::size_t queued() const noexcept {
+    return std::size_t{unseen()} + queued_.load(std::memory_order_relaxed);
+  }
 
   const std::string& topic() const noexcept { return topic_; }
   const endpoint_definition& definition() const noexcept { return *definition_; }
@@ -238,6 +185,7 @@ class activation final : public async::home {
   void vacate() noexcept;
   bool is_occupied_by(const async::flow& handler) const noexcept;
   counters& counting() noexcept { return counters_; }
+  /// Puts calls that were delivered into the queue.
   void accept(call_batch& arrived) noexcept;
   /// Signals to stop when it ends; each takes itself out.
   void list(stop_signal& handler) noexcept;
@@ -260,16 +208,44 @@ class activation final : public async::home {
     async::work* late_ticks = nullptr;  // They wait for the end of the exclusive call.
     async::work* late_ticks_last = nullptr;
     tick* ticks = nullptr;
-    std::uint64_t outermost = 0;  // The call that others of its chain may run within.
+    std::uint64_t outermost = 0;        // The call that others of its chain may run within.
+    std::unique_ptr<call_lanes> lanes;  // Null, unless calls wait by priority.
+    time_point next_sweep = never;      // For expired calls, when the queue is full.
   };
 
   void take_inbox() noexcept;
+  // Calls delivered and not accepted yet. What is seen as accepted is seen as delivered.
+  std::uint32_t unseen() const noexcept {
+    const std::uint32_t accepted = accepted_.load(std::memory_order_acquire);
+    return delivered_.load(std::memory_order_relaxed) - accepted;
+  }
+  void enqueue(call_batch& arrived) noexcept;
+  // New calls do not catch up on more than a few turns.
+  void worked(std::size_t pieces) noexcept {
+    since_new_ = static_cast<std::uint32_t>(std::min<std::size_t>(since_new_ + pieces, 1024));
+  }
   void start_next(time_point now) noexcept;
   void start(const call_batch& from, const arrived_call& call, time_point now) noexcept;
   void sort_out_own_chain(call_batch& arrived) noexcept;
   time_point after_work() noexcept;
   bool may_start() const noexcept;
-  void refuse_queue() noexcept;
+
+  // The queue (call_queue.cpp).
+  void make_room_for(call_batch& arrived) noexcept;
+  void drop_oldest(call_batch& arrived, std::size_t over, const error& why) noexcept;
+  void displace(call_batch& arrived,
+                std::size_t over,
+                const error& no_room,
+                const error& dropped) noexcept;
+  void end_expired() noexcept;
+  void keep_by_priority(call_batch& arrived) noexcept;
+  void refill_queue() noexcept;
+  void refuse(call_batch& arrived, std::size_t keep, const error& why) noexcept;
+  void refuse_queue(const error& why) noexcept;
+  void no_longer_queued(std::size_t calls) noexcept;
+  template <class See>
+  void each_waiting_list(const See& see) noexcept;
+
   bool run_beside() noexcept;
   void obey() noexcept;
   set_aside& aside() noexcept;
@@ -285,16 +261,18 @@ class activation final : public async::home {
   std::atomic<async::work*> inbox_;
   async::work* arrived_ = nullptr;  // Oldest first, taken from the inbox.
   async::work* arrived_last_ = nullptr;
-  async::work* queue_ = nullptr;  // Batches with calls to start, oldest first.
-  async::work* queue_last_ = nullptr;
-  blocking_call* occupant_ = nullptr;    // On turns only, as all up to fibers_.
+  batch_list queue_;
+  blocking_call* occupant_ = nullptr;    // On turns only, as all up to since_new_.
   stop_signal* signals_ = nullptr;       // Of handlers that asked for it.
   std::unique_ptr<set_aside> aside_;     // Null, until something was.
   std::unique_ptr<relocations> moving_;  // Null, unless relocations wait.
   std::uint32_t fibers_ = 0;
-  std::atomic<const method*> blocked_by_{nullptr};  // Written on turns only, as the next two.
-  std::atomic<std::size_t> queued_{0};
-  std::atomic<std::size_t> running_{0};
+  std::uint32_t since_new_ = 0;  // Pieces of work since the last new call, most of the time.
+  std::atomic<std::uint32_t> delivered_{0};  // Calls, modulo 2^32.
+  std::atomic<std::uint32_t> accepted_{0};   // Of these. Written on turns only, as the next three.
+  std::atomic<const method*> blocked_by_{nullptr};
+  std::atomic<std::uint32_t> queued_{0};
+  std::atomic<std::uint32_t> running_{0};
   std::atomic<phase> wanted_{phase::open};
   std::atomic<phase> seen_{phase::open};  // Written on turns only.
 

@@ -57,10 +57,10 @@ void blocking_call::finish() noexcept {
   if (!refused_) {
     answer();
   } else {
-    if (*refused_ == errc::expired) {
-      at.counting().expired.fetch_add(1, std::memory_order_relaxed);
-    }
-    call.fail(*refused_);
+    auto& counted = at.counting();
+    (*refused_ == errc::expired ? counted.expired : counted.refused)
+        .fetch_add(1, std::memory_order_relaxed);
+    call.fail_uncounted(*refused_);
   }
   delete this;
   at.vacate();

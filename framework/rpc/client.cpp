@@ -1,5 +1,6 @@
 #include <mailroom/framework/rpc/client.hpp>
 
+#include <algorithm>
 #include <string>
 
 namespace mailroom {
@@ -33,6 +34,9 @@ client client::prepare(call_options options) const {
   if (options.wait_for_ready) {
     other.wait_for_ready_ = *options.wait_for_ready;
   }
+  if (options.priority) {
+    other.priority_ = std::min(*options.priority, wire::highest_priority);
+  }
   return other;
 }
 
@@ -62,6 +66,14 @@ deadline client::ends() const noexcept {
   const async::flow* here = async::current_flow();
   return here == nullptr ? deadline::after(through_->now(), timeout_)
                          : earlier(deadline::after(here->where->now(), timeout_), here->until);
+}
+
+std::uint8_t client::priority() const noexcept {
+  if (priority_) {
+    return *priority_;
+  }
+  const async::flow* here = async::current_flow();
+  return here == nullptr ? std::uint8_t{0} : here->priority;
 }
 
 error client::would_block(std::string_view method, const async::flow& here) {

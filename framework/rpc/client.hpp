@@ -7,6 +7,7 @@
 
 #include <array>
 #include <atomic>
+#include <cstdint>
 #include <future>
 #include <optional>
 #include <string>
@@ -81,6 +82,10 @@ struct call_options {
   std::optional<bool> fanout = {};
   std::optional<bool> wait_for_ready =
       {};  ///< Wait for a server within the timeout instead of failing at once.
+  std::optional<std::uint8_t> priority =
+      {};  ///< From 0 to 7, the most urgent, as which all above it is taken; the default is that of
+           ///< the call that the handler serves, or 0. For endpoints that keep their calls by it
+           ///< (`queue_policy::by_priority`).
 };
 
 /// Calls the methods of one target (Oslo Messaging: RPCClient). Cheap to copy; refers to its node,
@@ -96,7 +101,8 @@ class client {
       : through_(other.through_),
         to_(other.to_),
         timeout_(other.timeout_),
-        wait_for_ready_(other.wait_for_ready_) {}
+        wait_for_ready_(other.wait_for_ready_),
+        priority_(other.priority_) {}
   client& operator=(const client&) = delete;
 
   /// A client that differs in what the options name.
@@ -151,7 +157,7 @@ class client {
     if (!what) {
       return what.error();
     }
-    return through_->cast(**what, to_.fanout, ends(), to_.server, arguments...);
+    return through_->cast(**what, to_.fanout, ends(), priority(), to_.server, arguments...);
   }
 
   const target& to() const noexcept { return to_; }
@@ -168,7 +174,7 @@ class client {
     if (!what) {
       return what.error();
     }
-    return through_->call(**what, ends(), wait_for_ready_, to_.server, arguments...);
+    return through_->call(**what, ends(), wait_for_ready_, priority(), to_.server, arguments...);
   }
 
   template <class T>
@@ -188,6 +194,7 @@ class client {
   }
   result<const rpc::method_name*> learn(std::string_view method) const;
   deadline ends() const noexcept;
+  std::uint8_t priority() const noexcept;
   static error would_block(std::string_view method, const async::flow& here);
   ref<rpc::pending_call> failed(const error& why) const;
 
@@ -195,6 +202,7 @@ class client {
   target to_;
   duration timeout_ = default_timeout;
   bool wait_for_ready_ = false;
+  std::optional<std::uint8_t> priority_;
   mutable std::array<std::atomic<const rpc::method_name*>, remembered> known_{};
 };
 

@@ -71,12 +71,14 @@ class connector final : private executors::event_loop::source, private executors
   ref<pending_call> call(const method_name& what,
                          deadline until,
                          bool wait_for_ready,
+                         std::uint8_t priority,
                          const std::string& server,
                          const Args&... arguments) {
     auto pending = make_ref<pending_call>(what, pending_call::kind::call, until, wait_for_ready);
     if (!server.empty()) {
       pending->server = server;
     }
+    pending->priority = priority;
     pending->within = call_origin::of_this_flow();
     if (loop_.on_loop_thread()) {
       if (wire::batch* into = begin(*pending)) {
@@ -99,11 +101,13 @@ class connector final : private executors::event_loop::source, private executors
   result<void> cast(const method_name& what,
                     bool fanout,
                     deadline until,
+                    std::uint8_t priority,
                     const std::string& server,
                     const Args&... arguments) {
     const auto how = fanout ? pending_call::kind::fanout : pending_call::kind::cast;
     auto pending = make_ref<pending_call>(what, how, until, false);
     pending->server = server;
+    pending->priority = priority;
     wire::pack_arguments(pending->arguments, arguments...);
     return submit_cast(std::move(pending));
   }

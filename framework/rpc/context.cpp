@@ -15,6 +15,7 @@ context::context(const rpc::incoming& call, async::style how)
   flow_.where = &at_;
   flow_.how = how;
   flow_.until = call.until();
+  flow_.priority = call.priority();
   flow_.within = origin_.get();
   flow_.name = call.what().full_name();
   flow_.call = call.id();

@@ -112,7 +112,7 @@ class inbound_session final : public link_observer, private executors::timer {
     const result<void> read = read_messages(messages, whole, batches);
     for (auto& each : batches) {
       activation& to = each->to();
-      to.post(*each.release());
+      to.deliver(*each.release());
     }
     return read;
   }
@@ -272,7 +272,8 @@ class inbound_session final : public link_observer, private executors::timer {
       route.generation = generation;
     }
     batch_for(*route.found.at, whole, messages, batches)
-        .add({head.id, until, route.found.what, received.payload, wants_answer}, std::move(within));
+        .add({head.id, until, route.found.what, received.payload, wants_answer, head.priority},
+             std::move(within));
     return {};
   }
 

@@ -1,7 +1,10 @@
 #pragma once
 
+#include <mailroom/framework/rpc/endpoint_options.hpp>
 #include <mailroom/framework/rpc/method.hpp>
 
+#include <algorithm>
+#include <cstdint>
 #include <memory>
 #include <stdexcept>
 #include <string>
@@ -74,9 +77,16 @@ class endpoint_builder {
     return std::move(*this);
   }
 
-  /// Calls that may wait to be started; over it the newest are answered with `errc::busy`.
-  endpoint_builder&& queue_limit(std::size_t calls) && {
-    queue_limit_ = calls;
+  /// Calls that may wait to be started, and who goes when there are more. Default is 65 536, and
+  /// the newest go. Throws std::invalid_argument for 0.
+  endpoint_builder&& queue_limit(std::size_t calls,
+                                 queue_policy when_full = queue_policy::refuse_newest) && {
+    if (calls == 0) {
+      throw std::invalid_argument("an endpoint whose queue takes no call would serve nobody");
+    }
+    queue_limit_ =
+        static_cast<std::uint32_t>(std::min<std::size_t>(calls, endpoint_options::most_queued));
+    when_full_ = when_full;
     return std::move(*this);
   }
 
@@ -85,6 +95,12 @@ class endpoint_builder {
   endpoint_builder&& placed_on(std::string executor) && {
     executor_ = std::move(executor);
     return std::move(*this);
+  }
+
+  /// For `node::serve`: what the deployment says outranks what was said here.
+  void deploy(const endpoint_options& with) {
+    queue_limit_ = static_cast<std::uint32_t>(with.queue_limit.value_or(queue_limit_));
+    when_full_ = with.queue_policy.value_or(when_full_);
   }
 
   /// For `node::serve`: makes the object and what it offers under the name of a topic. Throws what
@@ -98,6 +114,7 @@ class endpoint_builder {
     built->exclusive = exclusive_;
     built->lets_own_chain_in = lets_own_chain_in_;
     built->queue_limit = queue_limit_;
+    built->when_full = when_full_;
     built->executor = executor_;
     return built;
   }
@@ -142,7 +159,8 @@ class endpoint_builder {
   std::vector<maker> makers_;
   bool exclusive_ = false;
   bool lets_own_chain_in_ = false;
-  std::size_t queue_limit_ = 65'536;
+  std::uint32_t queue_limit_ = 65'536;
+  queue_policy when_full_ = queue_policy::refuse_newest;
   std::string executor_;
 };
 

@@ -31,9 +31,9 @@ bool incoming::begin_answer() noexcept {
     return false;
   }
   if (!until_.is_none() && until_.passed(at_->answer_time())) {
-    open_ = true;
     count_one(at_->counting().expired);
-    fail(error(errc::expired, execution::ran_and_failed, "the handler ended after the deadline"));
+    fail_uncounted(
+        error(errc::expired, execution::ran_and_failed, "the handler ended after the deadline"));
     return false;
   }
   return true;
@@ -62,8 +62,12 @@ void incoming::finish_answer(wire::batch& batch) noexcept {
 }
 
 void incoming::fail(const error& why) noexcept {
-  open_ = false;
   at_->counting().failed.fetch_add(1, std::memory_order_relaxed);
+  fail_uncounted(why);
+}
+
+void incoming::fail_uncounted(const error& why) noexcept {
+  open_ = false;
   if (wants_answer_) {
     wire::write_failure(from_->answers(), id_, why);
     from_->written();

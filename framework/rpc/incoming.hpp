@@ -27,7 +27,8 @@ class incoming {
         what_(what.what),
         within_(std::move(within)),
         open_(true),
-        wants_answer_(what.wants_answer) {}
+        wants_answer_(what.wants_answer),
+        priority_(what.priority) {}
   incoming(incoming&& other) noexcept
       : at_(other.at_),
         from_(other.from_),
@@ -36,7 +37,8 @@ class incoming {
         what_(other.what_),
         within_(std::move(other.within_)),
         open_(std::exchange(other.open_, false)),
-        wants_answer_(other.wants_answer_) {}
+        wants_answer_(other.wants_answer_),
+        priority_(other.priority_) {}
   incoming& operator=(incoming&&) = delete;
   ~incoming() {
     if (open_) {
@@ -75,6 +77,8 @@ class incoming {
   }
 
   void fail(const error& why) noexcept;
+  /// The same, for who counts it as something else: expired, refused, dropped.
+  void fail_uncounted(const error& why) noexcept;
 
   /// Call inside a catch block. `call_error` answers with the error inside, everything else as
   /// `errc::handler_failed` with the exception's type and words.
@@ -85,6 +89,7 @@ class incoming {
   const method& what() const noexcept { return *what_; }
   caller& from() const noexcept { return *from_; }
   std::uint64_t id() const noexcept { return id_; }
+  std::uint8_t priority() const noexcept { return priority_; }
   /// Null: nothing was told.
   const ref<call_chain>& within() const noexcept { return within_; }
 
@@ -107,6 +112,7 @@ class incoming {
   ref<call_chain> within_;
   bool open_;
   bool wants_answer_;
+  std::uint8_t priority_;
 };
 
 }  // namespace mailroom::rpc

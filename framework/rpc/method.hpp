@@ -7,6 +7,7 @@
 #include <mailroom/framework/rpc/blocking_call.hpp>
 #include <mailroom/framework/rpc/context.hpp>
 #include <mailroom/framework/rpc/incoming.hpp>
+#include <mailroom/framework/rpc/queue_policy.hpp>
 
 #include <cstdint>
 #include <functional>
@@ -59,8 +60,9 @@ struct endpoint_definition {
   std::shared_ptr<void> object;  ///< Whose methods they are.
   bool exclusive = false;
   bool lets_own_chain_in = false;  ///< Exclusive but to calls that the present one waits for.
-  std::size_t queue_limit = 65'536;
-  std::string executor;  ///< Policy that serves it; empty: the node's.
+  queue_policy when_full = queue_policy::refuse_newest;
+  std::uint32_t queue_limit = 65'536;  ///< Calls.
+  std::string executor;                ///< Policy that serves it; empty: the node's.
 
   const method* find(std::string_view name) const noexcept {
     for (const auto& each : methods) {

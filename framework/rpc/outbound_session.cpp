@@ -72,6 +72,7 @@ wire::batch& outbound_session::begin(const pending_call& call, std::uint64_t id)
   wire::call_head head;
   head.id = id;
   head.route = route_of(call.what.names, batch);
+  head.priority = call.priority;
   if (!call.until.is_none()) {
     head.deadline = call.until.at().time_since_epoch().count();
   }

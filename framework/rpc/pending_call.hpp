@@ -61,6 +61,7 @@ class pending_call final : public async::completion, public ref_counted<pending_
   const deadline until;
   const kind how;
   const bool wait_for_ready;
+  std::uint8_t priority = 0;
   std::string server;      ///< Only this one; empty: any.
   ref<call_chain> within;  ///< Null: nothing to tell.
   wire::buffer arguments;  ///< Encoded, unless they went straight into a frame.

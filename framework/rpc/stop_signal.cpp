@@ -23,6 +23,7 @@ void stop_signal::stop() noexcept {
   callbacks.where = &at_;
   callbacks.how = async::style::plain;
   callbacks.until = of_.until;
+  callbacks.priority = of_.priority;
   callbacks.name = of_.name;
   callbacks.within = of_.within;
   const async::flow_scope scope(&callbacks);

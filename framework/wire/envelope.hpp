@@ -4,6 +4,7 @@
 #include <mailroom/framework/base/result.hpp>
 #include <mailroom/framework/wire/buffer.hpp>
 
+#include <algorithm>
 #include <array>
 #include <bit>
 #include <concepts>
@@ -34,6 +35,9 @@ inline constexpr std::size_t max_route_bytes = std::size_t{16} << 20U;
 
 /// Calls that one chain may name; a reader refuses more.
 inline constexpr std::size_t max_chain = 64;
+
+/// The most urgent a call can be; the least is 0.
+inline constexpr std::uint8_t highest_priority = 7;
 
 /// Which sockets a frame may travel on: control frames between control threads, data frames between
 /// loops.
@@ -206,7 +210,7 @@ struct call_head {
   std::int64_t deadline = no_deadline;
   std::uint32_t route = 0;    ///< Declared before by a `route` message of the same link.
   std::uint8_t attempt = 0;   ///< 0 at first; counts automatic retries.
-  std::uint8_t priority = 0;  ///< Reserved; 0.
+  std::uint8_t priority = 0;  ///< At most `highest_priority`; a reader takes more for that.
 
   void write(std::byte* to) const noexcept {
     store(to, id);
@@ -224,7 +228,7 @@ struct call_head {
     into.deadline = load<std::int64_t>(head.data() + 8);
     into.route = load<std::uint32_t>(head.data() + 16);
     into.attempt = static_cast<std::uint8_t>(head[20]);
-    into.priority = static_cast<std::uint8_t>(head[21]);
+    into.priority = std::min(static_cast<std::uint8_t>(head[21]), highest_priority);
     return true;
   }
 };

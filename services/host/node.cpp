@@ -94,7 +94,9 @@ result<void> node::impl::add(target at, const builder& build) {
   }
   std::shared_ptr<const rpc::endpoint_definition> what;
   try {
-    what = build(at.topic);
+    const auto deployed = options.endpoints.find(at.topic);
+    what = build(at.topic,
+                 deployed == options.endpoints.end() ? endpoint_options{} : deployed->second);
   } catch (const std::exception& thrown) {
     return error(errc::handler_failed,
                  "the endpoint of topic '" + at.topic + "' could not be made: " + thrown.what());

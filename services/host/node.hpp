@@ -4,6 +4,7 @@
 #include <mailroom/framework/base/result.hpp>
 #include <mailroom/framework/rpc/client.hpp>
 #include <mailroom/framework/rpc/endpoint.hpp>
+#include <mailroom/framework/rpc/endpoint_options.hpp>
 #include <mailroom/framework/rpc/target.hpp>
 
 #include <cstddef>
@@ -41,6 +42,8 @@ struct node_options {
       {};  ///< More of them, so that one cannot starve another.
   /// Topics, and the executor that serves each; outranks what the endpoint says (`placed_on`).
   std::map<std::string, std::string> placement = {};
+  /// Topics, and what else the deployment says about their endpoints; outranks what these say.
+  std::map<std::string, endpoint_options> endpoints = {};
   duration heartbeat = std::chrono::seconds(1);  ///< A peer is dead after three missed.
   /// A handler that keeps its thread for longer is reported once: a log line `stuck_turn` with its
   /// name, executor, call and stack, innermost function first (addresses, if the program was
@@ -83,8 +86,10 @@ class node {
   // NOLINTNEXTLINE(performance-unnecessary-value-param): it is moved on.
   node_outcome serve(target at, endpoint_builder<Object>&& what) {
     auto kept = std::make_shared<endpoint_builder<Object>>(std::move(what));
-    return add(std::move(at),
-               [kept](const std::string& topic) { return std::move(*kept).build(topic); });
+    return add(std::move(at), [kept](const std::string& topic, const endpoint_options& deployed) {
+      kept->deploy(deployed);
+      return std::move(*kept).build(topic);
+    });
   }
 
   /// Opens the listening address and begins to connect; returns when each address of `connect` is
@@ -139,8 +144,8 @@ class node {
   operator rpc::connector&();  // NOLINT(google-explicit-constructor): a client is made from a node.
 
  private:
-  using builder =
-      std::function<std::shared_ptr<const rpc::endpoint_definition>(const std::string& topic)>;
+  using builder = std::function<std::shared_ptr<const rpc::endpoint_definition>(
+      const std::string& topic, const endpoint_options& deployed)>;
   result<void> add(target at, const builder& build);
 
   class impl;

@@ -101,7 +101,7 @@ class running_node {
   wire::buffer describe();
   wire::buffer executors_table();
   wire::buffer stats() const;
-  void tell_of_unused_placements() const;
+  void tell_of_unused_settings() const;
   bool holds(const actors::endpoint& which) const;  // Under endpoints_mutex_.
   void each_endpoint(const std::function<void(actors::endpoint&)>& see);
   bool wait_until_quiet(time_point until);

@@ -94,7 +94,7 @@ wire::buffer running_node::describe() {
   out.pack("topics");
   out.pack_array(static_cast<std::uint32_t>(all.size()));
   for (const auto& [at, what] : all) {
-    out.pack_map(8);
+    out.pack_map(16);
     field(out, "exchange", at.exchange);
     field(out, "topic", at.topic);
     field(out, "namespace", at.name_space);
@@ -102,6 +102,14 @@ wire::buffer running_node::describe() {
     field(out, "executor", what->executor_name());
     field(out, "queued", what->queued());
     field(out, "running", what->running());
+    field(out, "started", what->counts().started.load());
+    field(out, "answered", what->counts().answered.load());
+    field(out, "failed", what->counts().failed.load());
+    field(out, "expired", what->counts().expired.load());
+    field(out, "refused", what->counts().refused.load());
+    field(out, "dropped", what->counts().dropped.load());
+    field(out, "queue_limit", what->definition().queue_limit);
+    field(out, "queue_policy", to_string(what->definition().when_full));
     out.pack("methods");
     out.pack_array(static_cast<std::uint32_t>(what->definition().methods.size()));
     for (const auto& method : what->definition().methods) {

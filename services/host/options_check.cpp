@@ -47,6 +47,14 @@ std::optional<wrong_option> find_wrong(const node_options& of) {
                        std::to_string(each.workers));
     }
   }
+  for (const auto& [topic, each] : of.endpoints) {
+    if (each.queue_limit &&
+        (*each.queue_limit == 0 || *each.queue_limit > endpoint_options::most_queued)) {
+      return wrong("endpoints",
+                   "topic '" + topic + "': a queue holds from 1 to 1000000000 calls, not " +
+                       std::to_string(*each.queue_limit));
+    }
+  }
   if (of.workers > most_workers) {
     return wrong("workers", "at most 1024 workers, not " + std::to_string(of.workers));
   }

@@ -95,15 +95,18 @@ result<void> running_node::open() {
 
 // A configuration may be shared by services of which each serves some of its topics; a misspelt
 // one looks the same.
-void running_node::tell_of_unused_placements() const {
+void running_node::tell_of_unused_settings() const {
   std::string all;
   std::vector<std::string> names;
   for (const auto& [exchange, topic] : dispatcher_.topics()) {
     all += (all.empty() ? "" : ", ") + topic;
     names.push_back(topic);
   }
+  const auto is_served = [&](const std::string& topic) {
+    return std::find(names.begin(), names.end(), topic) != names.end();
+  };
   for (const auto& [topic, executor] : options_.placement) {
-    if (std::find(names.begin(), names.end(), topic) == names.end()) {
+    if (!is_served(topic)) {
       log::warn("placement_without_endpoint",
                 {{"node", options_.name},
                  {"topic", topic},
@@ -112,10 +115,19 @@ void running_node::tell_of_unused_placements() const {
                  {"served", all}});
     }
   }
+  for (const auto& [topic, settings] : options_.endpoints) {
+    if (!is_served(topic)) {
+      log::warn("settings_without_endpoint",
+                {{"node", options_.name},
+                 {"topic", topic},
+                 {"nearest", nearest(topic, names)},
+                 {"served", all}});
+    }
+  }
 }
 
 result<void> running_node::join() {
-  tell_of_unused_placements();
+  tell_of_unused_settings();
   if (auto opened = open_ports(); !opened) {
     return opened;
   }

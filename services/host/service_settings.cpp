@@ -2,15 +2,25 @@
 #include <mailroom/services/host/node_impl.hpp>
 #include <mailroom/services/host/service_settings.hpp>
 
+#include <mailroom/framework/base/text.hpp>
 #include <mailroom/framework/executors/executor.hpp>
 
 #include <algorithm>
+#include <charconv>
 #include <map>
 #include <string>
 #include <utility>
 
 namespace mailroom {
 namespace {
+
+std::vector<std::string> queue_policy_names() {
+  std::vector<std::string> names;
+  for (const auto each : queue_policies) {
+    names.emplace_back(to_string(each));
+  }
+  return names;
+}
 
 error refused(const config& settings, const std::string& key, const std::string& why) {
   return error(errc::invalid_value, settings.origin(key) + ": " + why);
@@ -54,6 +64,21 @@ result<std::string> executor_named(const std::string& name,
   return name;
 }
 
+using pairs = std::vector<std::pair<std::string, std::string>>;
+
+/// The items of a list as topics and what each says of them.
+result<pairs> by_topic(const config& settings, const std::string& key, const char* what) {
+  pairs all;
+  for (const auto& each : settings.list(key)) {
+    const auto equals = each.rfind('=');
+    if (equals == 0 || equals == std::string::npos || equals + 1 == each.size()) {
+      return refused(settings, key, "'" + each + "' is not topic=" + what);
+    }
+    all.emplace_back(each.substr(0, equals), each.substr(equals + 1));
+  }
+  return all;
+}
+
 /// The table [placement] < the flag --place.
 result<std::map<std::string, std::string>> placement_from(
     const config& settings, const std::vector<executor_options>& own) {
@@ -66,17 +91,74 @@ result<std::map<std::string, std::string>> placement_from(
     }
     all[topic] = *std::move(executor);
   }
-  for (const auto& each : settings.list("node.place")) {
-    const auto equals = each.rfind('=');
-    if (equals == 0 || equals == std::string::npos || equals + 1 == each.size()) {
-      return error(errc::invalid_value,
-                   settings.origin("node.place") + ": '" + each + "' is not topic=executor");
-    }
-    auto executor = executor_named(each.substr(equals + 1), "node.place", settings, own);
+  const auto places = by_topic(settings, "node.place", "executor");
+  if (!places) {
+    return places.error();
+  }
+  for (const auto& [topic, name] : *places) {
+    auto executor = executor_named(name, "node.place", settings, own);
     if (!executor) {
       return executor.error();
     }
-    all[each.substr(0, equals)] = *std::move(executor);
+    all[topic] = *std::move(executor);
+  }
+  return all;
+}
+
+result<std::size_t> number_from(const config& settings,
+                                const std::string& key,
+                                const std::string& text,
+                                std::size_t most) {
+  std::size_t number = 0;
+  const char* const end = text.data() + text.size();
+  const auto read = std::from_chars(text.data(), end, number);
+  if (read.ec != std::errc{} || read.ptr != end || number == 0 || number > most) {
+    return refused(
+        settings, key, "'" + text + "' is not a number from 1 to " + std::to_string(most));
+  }
+  return number;
+}
+
+/// The tables [endpoints."topic"] < the flags --queue-limit and --queue-policy.
+result<std::map<std::string, endpoint_options>> endpoints_from(const config& settings) {
+  std::map<std::string, endpoint_options> all;
+  for (const auto& topic : settings.names("endpoints")) {
+    const std::string table = "endpoints." + topic;
+    if (const auto key = table + ".queue_limit"; settings.has(key)) {
+      all[topic].queue_limit = static_cast<std::size_t>(settings.integer(key));
+    }
+    if (const auto key = table + ".queue_policy"; settings.has(key)) {
+      all[topic].queue_policy = queue_policy_from(settings.text(key));
+    }
+  }
+  const auto limits = by_topic(settings, "node.queue_limit", "calls");
+  if (!limits) {
+    return limits.error();
+  }
+  for (const auto& [topic, text] : *limits) {
+    const auto calls =
+        number_from(settings, "node.queue_limit", text, endpoint_options::most_queued);
+    if (!calls) {
+      return calls.error();
+    }
+    all[topic].queue_limit = *calls;
+  }
+  const auto policies = by_topic(settings, "node.queue_policy", "policy");
+  if (!policies) {
+    return policies.error();
+  }
+  for (const auto& [topic, name] : *policies) {
+    const auto policy = queue_policy_from(name);
+    if (!policy) {
+      const auto known = queue_policy_names();
+      const auto near = nearest(name, known);
+      return refused(settings,
+                     "node.queue_policy",
+                     "no queue policy '" + name + "'" +
+                         (near.empty() ? "" : " (nearest: " + near + ")") + "; there are " +
+                         known[0] + ", " + known[1] + " and " + known[2]);
+    }
+    all[topic].queue_policy = *policy;
   }
   return all;
 }
@@ -129,6 +211,21 @@ config_schema node_schema(const std::vector<option>& more) {
             .help = "its threads, where the policy has several; 0: one per core",
             .minimum = 0,
             .maximum = 1024})
+      .add({.key = "node.queue_limit",
+            .type = option_type::list,
+            .help = "topic=calls: how many of that topic may wait to be started; may be repeated"})
+      .add({.key = "node.queue_policy",
+            .type = option_type::list,
+            .help = "topic=policy: who goes when more would wait: refuse_newest, drop_oldest or "
+                    "by_priority; may be repeated"})
+      .add({.key = "endpoints.*.queue_limit",
+            .type = option_type::integer,
+            .help = "calls of a topic that may wait, as --queue-limit says it",
+            .minimum = 1,
+            .maximum = static_cast<std::int64_t>(endpoint_options::most_queued)})
+      .add({.key = "endpoints.*.queue_policy",
+            .help = "who goes when more would wait, as --queue-policy says it",
+            .choices = queue_policy_names()})
       .add({.key = "node.heartbeat",
             .type = option_type::time,
             .fallback = "1s",
@@ -169,6 +266,10 @@ result<node_options> node_options_from(const config& settings) {
   if (!placement) {
     return placement.error();
   }
+  auto endpoints = endpoints_from(settings);
+  if (!endpoints) {
+    return endpoints.error();
+  }
   auto executor =
       executor_named(settings.text("node.executor"), "node.executor", settings, *executors);
   if (!executor) {
@@ -183,6 +284,7 @@ result<node_options> node_options_from(const config& settings) {
       .blocking_threads = static_cast<std::size_t>(settings.integer("node.blocking_threads")),
       .executors = *std::move(executors),
       .placement = *std::move(placement),
+      .endpoints = *std::move(endpoints),
       .heartbeat = settings.time("node.heartbeat"),
       .watchdog = settings.time("node.watchdog"),
       .max_body = static_cast<std::size_t>(settings.size("node.max_body"))};

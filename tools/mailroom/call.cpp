@@ -3,6 +3,7 @@
 #include <mailroom/tools/mailroom/message_options.hpp>
 #include <mailroom/tools/mailroom/verbs.hpp>
 
+#include <cstdint>
 #include <iostream>
 #include <memory>
 
@@ -36,7 +37,9 @@ int call(const message_options& with) {
   if (const auto up = connect(here, with.connect, until); !up) {
     return not_started(verb, up.error());
   }
-  const client to = client(*here, with.to).prepare({.timeout = left_until(until)});
+  const client to = client(*here, with.to)
+                        .prepare({.timeout = left_until(until),
+                                  .priority = static_cast<std::uint8_t>(with.priority)});
   const auto answer =
       to.call<wire::encoded>(with.method, wire::encoded_arguments{arguments->bytes()});
   if (!answer) {

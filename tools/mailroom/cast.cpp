@@ -3,6 +3,7 @@
 #include <mailroom/tools/mailroom/message_options.hpp>
 #include <mailroom/tools/mailroom/verbs.hpp>
 
+#include <cstdint>
 #include <iostream>
 #include <memory>
 
@@ -27,8 +28,10 @@ int cast(const cast_options& with) {
   if (const auto up = connect(here, with.connect, until); !up) {
     return not_started(verb, up.error());
   }
-  const client to =
-      client(*here, with.to).prepare({.timeout = left_until(until), .fanout = with.fanout});
+  const client to = client(*here, with.to)
+                        .prepare({.timeout = left_until(until),
+                                  .fanout = with.fanout,
+                                  .priority = static_cast<std::uint8_t>(with.priority)});
   const auto sent = to.cast(with.method, wire::encoded_arguments{arguments->bytes()});
   if (!sent) {
     return failed(verb, sent.error());

@@ -58,8 +58,20 @@ int describe(const describe_options& with) {
   const auto all = nlohmann::json::parse(*json);
   std::cout << "node " << word(all, "node") << "  executor " << word(all, "executor")
             << "  incarnation " << word(all, "incarnation") << "\n\n";
-  table shown(
-      {"TOPIC", "NAMESPACE", "VERSION", "EXCHANGE", "EXECUTOR", "QUEUED", "RUNNING", "METHODS"});
+  table shown({"TOPIC",
+               "NAMESPACE",
+               "VERSION",
+               "EXCHANGE",
+               "EXECUTOR",
+               "QUEUED",
+               "RUNNING",
+               "STARTED",
+               "ANSWERED",
+               "FAILED",
+               "EXPIRED",
+               "REFUSED",
+               "DROPPED",
+               "METHODS"});
   for (const auto& each : all.value("topics", nlohmann::json::array())) {
     shown.add({word(each, "topic"),
                word(each, "namespace"),
@@ -68,6 +80,12 @@ int describe(const describe_options& with) {
                word(each, "executor"),
                word(each, "queued"),
                word(each, "running"),
+               word(each, "started"),
+               word(each, "answered"),
+               word(each, "failed"),
+               word(each, "expired"),
+               word(each, "refused"),
+               word(each, "dropped"),
                methods_of(each)});
   }
   std::cout << shown.text() << std::endl;
@@ -77,10 +95,12 @@ int describe(const describe_options& with) {
 }  // namespace
 
 void add_describe(CLI::App& to, job& chosen) {
-  auto* verb = add_verb(to,
-                        "describe",
-                        "What a node serves: topics, versions, methods, and on which executor",
-                        "mailroom describe --connect tcp://127.0.0.1:7001");
+  auto* verb =
+      add_verb(to,
+               "describe",
+               "What a node serves: topics, versions, methods, on which executor, and what "
+               "became of the calls",
+               "mailroom describe --connect tcp://127.0.0.1:7001");
   auto with = std::make_shared<describe_options>();
   add_connect(*verb, with->connect);
   add_duration(*verb, "--timeout", with->timeout, "How long it may take");

@@ -15,6 +15,7 @@ struct message_options {
   std::string connect;
   target to;
   duration timeout = std::chrono::seconds(5);
+  unsigned priority = 0;
   std::string method;
   std::string arguments = "[]";
   bool as_json = false;
@@ -29,6 +30,10 @@ struct message_options {
         ->capture_default_str()
         ->type_name("NAME");
     add_duration(verb, "--timeout", timeout, "How long it may take");
+    verb.add_option("--priority", priority, "From 0 to 7, the most urgent, for endpoints that care")
+        ->check(whole_number(0, 7))
+        ->capture_default_str()
+        ->type_name("N");
     verb.add_option("METHOD", method, "Method to run")
         ->required()
         ->check([](const std::string& name) {

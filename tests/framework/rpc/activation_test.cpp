@@ -205,7 +205,7 @@ BOOST_AUTO_TEST_CASE(refuses_the_newest_when_its_queue_is_full) {
     BOOST_TEST(got.failure->retry_after().count() > 0);
     BOOST_TEST(message_of(got).find("stage") != std::string::npos);
   }
-  BOOST_TEST(on.activation->counts().busy.load() == 2U);
+  BOOST_TEST(on.activation->counts().refused.load() == 2U);
   const auto later = on.call("note", "again");
   on.run();
   BOOST_TEST(!on.of(later).failure);
@@ -320,6 +320,16 @@ BOOST_AUTO_TEST_CASE(starts_new_calls_although_running_ones_continue_all_the_tim
   s.on.call("note", "let in");
   s.on.run();
   BOOST_TEST(s.on.of(restless).as<bool>());
+}
+
+// Each turn counted anew how long new calls had waited, and ended before it had counted enough.
+BOOST_AUTO_TEST_CASE(starts_new_calls_although_each_turn_has_time_for_little) {
+  scene s;
+  const auto slow = s.on.call("restless_and_slow");
+  s.on.arrive();
+  s.on.call("note", "let in");
+  s.on.run();
+  BOOST_TEST(s.on.of(slow).as<bool>());
 }
 
 BOOST_AUTO_TEST_SUITE_END()

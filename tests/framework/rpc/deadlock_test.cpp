@@ -245,6 +245,35 @@ BOOST_AUTO_TEST_CASE(does_not_come_where_calls_of_the_own_chain_are_let_in) {
   });
 }
 
+// They need no room: who waits for them makes it.
+BOOST_AUTO_TEST_CASE(is_told_or_avoided_however_full_the_queue_is) {
+  for (const auto executor : executors::policies()) {
+    for (const auto policy : queue_policies) {
+      for (const bool lets_in : {false, true}) {
+        BOOST_TEST_CONTEXT(executor << ", " << to_string(policy) << ", lets in: " << lets_in) {
+          auto what = lets_in ? exclusive_to_others() : exclusive_ledger();
+          scene at(executor, std::move(what).queue_limit(2, policy));
+          const auto to = at.of_ledger().prepare({.priority = 3});
+          std::vector<std::future<result<std::string>>> out;
+          for (int i = 0; i < 100; ++i) {
+            out.push_back(to.future_call<std::string>("ask", "ledger", "read"));
+            out.push_back(to.future_call<std::string>("ask_clerk", "read"));
+          }
+          std::size_t asked = 0;
+          for (auto& each : out) {
+            const auto got = each.get();
+            asked += got ? 1U : 0U;
+            BOOST_TEST((got || got.error() == errc::busy));
+            BOOST_TEST((!got || (lets_in ? *got == "read" : got->starts_with(prefix))),
+                       outcome(got));
+          }
+          BOOST_TEST(asked > 0U);
+        }
+      }
+    }
+  }
+}
+
 BOOST_AUTO_TEST_CASE(of_two_chains_that_cross_ends_by_their_deadlines) {
   for (const auto policy : executors::policies()) {
     BOOST_TEST_CONTEXT(policy) {

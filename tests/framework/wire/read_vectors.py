@@ -242,6 +242,10 @@ def arguments(fields, payload):
     return {**fields, "arguments": shown(one_value(payload))}
 
 
+def call(fields, payload):
+    return arguments({**fields, "priority": min(fields["priority"], HIGHEST_PRIORITY)}, payload)
+
+
 def reply(fields, payload):
     return {**fields, "value": shown(one_value(payload))}
 
@@ -304,10 +308,11 @@ def bare(fields, _):
 
 
 CALL = named("QqIBB2x", "id", "deadline", "route", "attempt", "priority")
+HIGHEST_PRIORITY = 7
 NOTHING = named("")
 DATA = {
-    1: ("call", CALL, arguments),
-    2: ("cast", CALL, arguments),
+    1: ("call", CALL, call),
+    2: ("cast", CALL, call),
     3: ("reply", named("Q", "id"), reply),
     4: ("failure", named("QHBxI", "id", "code", "execution", "retry_after_ms"), failure),
     5: ("route", named("I", "number"), route),

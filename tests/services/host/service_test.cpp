@@ -147,6 +147,17 @@ BOOST_AUTO_TEST_CASE(tells_of_a_topic_that_was_placed_and_is_not_served) {
              {"placement_without_endpoint", "topic=greetr", "nearest=greeter", "served=greeter"});
 }
 
+BOOST_AUTO_TEST_CASE(tells_of_a_topic_that_was_configured_and_is_not_served) {
+  process service({MAILROOM_SERVICE, "--queue-limit", "greetr=10", "--queue-limit", "greeter=10"});
+  service.read_after("ready ");
+  service.signal(SIGTERM);
+  BOOST_TEST(service.wait().value_or(-1) == 0);
+  const auto told = service.errors();
+  check_says(told,
+             {"settings_without_endpoint", "topic=greetr", "nearest=greeter", "served=greeter"});
+  BOOST_TEST(told.find("topic=greeter") == std::string::npos, told);
+}
+
 BOOST_AUTO_TEST_CASE(refuses_an_address_that_is_none) {
   for (const auto* address :
        {"nonsense", "http://127.0.0.1:80", "tcp://127.0.0.1", "tcp://127.0.0.1:99999", ""}) {

@@ -69,6 +69,13 @@ BOOST_AUTO_TEST_CASE(no_verb_is_wrong) {
   is_wrong_usage(run({"bench"}), "mailroom bench: ");
 }
 
+BOOST_AUTO_TEST_CASE(a_priority_that_there_is_not_is_wrong) {
+  for (const auto* verb : {"call", "cast"}) {
+    is_wrong_usage(run({verb, "--connect", nowhere, "--topic", "echo", "--priority", "8", "echo"}),
+                   "8");
+  }
+}
+
 BOOST_AUTO_TEST_CASE(an_unknown_flag_names_the_nearest) {
   is_wrong_usage(run({"call", "--connect", nowhere, "--topik", "echo", "echo"}),
                  "mailroom call: unknown flag --topik, nearest is --topic");

@@ -112,6 +112,8 @@ BOOST_AUTO_TEST_CASE(describe_shows_topics_and_methods_with_their_style) {
   const outcome told = run({"describe", "--connect", address});
   BOOST_TEST(told.code == 0);
   for (const char* part : {"loop-bound",
+                           "REFUSED",
+                           "DROPPED",
                            "echo (plain)",
                            "echo_coroutine (coroutine)",
                            "echo_suspending (suspending)"}) {
@@ -123,6 +125,11 @@ BOOST_AUTO_TEST_CASE(describe_shows_topics_and_methods_with_their_style) {
   BOOST_TEST(parsed.at("topics")[0].at("topic") == "echo");
   BOOST_TEST(parsed.at("topics")[0].at("version") == "1.0");
   BOOST_TEST(parsed.at("topics")[0].at("methods").size() == 5U);
+  for (const char* state :
+       {"queued", "running", "started", "answered", "failed", "expired", "refused", "dropped"}) {
+    BOOST_TEST(parsed.at("topics")[0].at(state).is_number_unsigned(), state);
+  }
+  BOOST_TEST(parsed.at("topics")[0].at("queue_policy") == "refuse_newest");
 }
 
 BOOST_AUTO_TEST_CASE(executor_ls_shows_threads_and_counters) {

@@ -84,16 +84,8 @@ class scripted {
     co_return 1;
   }
   // Continues itself again and again, until something has been noted.
-  task<bool> restless(context&) {
-    for (int rounds = 0; rounds < 100'000; ++rounds) {
-      if (!script_->log.empty()) {
-        co_return true;
-      }
-      async::event next;
-      co_await gather(waits(next), completes(next));
-    }
-    co_return false;
-  }
+  task<bool> restless(context&) { return restless_for(0ms); }
+  task<bool> restless_and_slow(context&) { return restless_for(1ms); }
   task<int> stubborn(context&, std::size_t gate) {
     try {
       co_await async::until(script_->gates[gate]);
@@ -121,10 +113,22 @@ class scripted {
         .method("wait_and_throw", &scripted::wait_and_throw)
         .method("wait_and_take_time", &scripted::wait_and_take_time)
         .method("restless", &scripted::restless)
+        .method("restless_and_slow", &scripted::restless_and_slow)
         .method("stubborn", &scripted::stubborn);
   }
 
  private:
+  task<bool> restless_for(duration each_round) {
+    for (int rounds = 0; rounds < 100'000; ++rounds) {
+      if (!script_->log.empty()) {
+        co_return true;
+      }
+      stage::current().advance(each_round);
+      async::event next;
+      co_await gather(waits(next), completes(next));
+    }
+    co_return false;
+  }
   static task<void> waits(async::event& what) { co_await async::until(what); }
   static task<void> completes(async::event& what) {
     what.complete();

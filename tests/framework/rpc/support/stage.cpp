@@ -36,9 +36,19 @@ void stage::arrive() {
                 each.until,
                 each.what,
                 whole.bytes().subspan(each.from, each.size),
-                each.wants_answer});
+                each.wants_answer,
+                each.priority});
   }
-  activation->post(*batch);
+  activation->deliver(*batch);
+}
+
+void stage::hang_up() {
+  const auto done = std::make_shared<tally>();
+  loop_.post([this, done] {
+    caller_->close();
+    done->add();
+  });
+  BOOST_REQUIRE(done->reaches(1));
 }
 
 void stage::run() {

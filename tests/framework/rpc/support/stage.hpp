@@ -94,8 +94,12 @@ class stage {
       wire::pack_arguments(into, arguments...);
     });
   }
+  /// Of the calls and casts that are added from now on.
+  void set_priority(std::uint8_t priority) noexcept { priority_ = priority; }
   /// Posts the frame.
   void arrive();
+  /// The caller goes; its answers vanish from now on.
+  void hang_up();
 
   bool turn() { return activation->turn(); }
   /// Posts what was added and gives turns until nothing wants one.
@@ -148,6 +152,7 @@ class stage {
     std::size_t from;
     std::size_t size;
     bool wants_answer;
+    std::uint8_t priority;
   };
 
   template <class Pack>
@@ -159,7 +164,8 @@ class stage {
                        activation->definition().find(method),
                        from,
                        bytes_.size() - from,
-                       wants_answer});
+                       wants_answer,
+                       priority_});
     return last_id_;
   }
   void collect();
@@ -174,6 +180,7 @@ class stage {
   wire::buffer bytes_;
   std::vector<coming> coming_;
   std::uint64_t last_id_ = 0;
+  std::uint8_t priority_ = 0;
   std::map<std::uint64_t, answer> answers_;
 
  public:

@@ -1,0 +1,20 @@
+#pragma once
+
+#include <mailroom/framework/rpc/queue_policy.hpp>
+
+#include <cstddef>
+#include <optional>
+
+namespace mailroom {
+
+/// What a deployment says about an endpoint; outranks what its code says. What is empty stays as it
+/// is there.
+struct endpoint_options {
+  /// See `endpoint_builder::queue_limit`. From 1 to `most_queued`.
+  std::optional<std::size_t> queue_limit = {};
+  std::optional<mailroom::queue_policy> queue_policy = {};
+
+  static constexpr std::size_t most_queued = 1'000'000'000;
+};
+
+}  // namespace mailroom
