@@ -1,14 +1,8 @@
 # mailroom_library, mailroom_program, mailroom_test, mailroom_fuzz: the four things a folder can hold.
 
-# mailroom_precompiled(<target> [<header>...]): what all compile against, made once in the target of that
-# name; with more headers, made for this target alone.
+# mailroom_precompiled(<target>): what all compile against, made once in the target of that name.
 function(mailroom_precompiled target)
   if(NOT MAILROOM_PRECOMPILE)
-    return()
-  endif()
-  if(ARGN)
-    target_precompile_headers(${target} PRIVATE
-      "${PROJECT_SOURCE_DIR}/tools/cmake/precompiled.hpp" ${ARGN})
     return()
   endif()
   if(NOT TARGET mailroom_precompiled)
@@ -65,16 +59,13 @@ function(mailroom_library target)
   set_property(GLOBAL APPEND PROPERTY mailroom_libraries ${target})
 endfunction()
 
-# mailroom_program(<target> SOURCES <file>... [LINKS <target>...] [OUTPUT_NAME <name>] [INSTALL]
-#                  [PRECOMPILE <header of others>...])
-#
-# PRECOMPILE: headers that most of its sources include beside those of the whole tree.
+# mailroom_program(<target> SOURCES <file>... [LINKS <target>...] [OUTPUT_NAME <name>] [INSTALL])
 function(mailroom_program target)
-  cmake_parse_arguments(PARSE_ARGV 1 arg "INSTALL" "OUTPUT_NAME" "SOURCES;LINKS;PRECOMPILE")
+  cmake_parse_arguments(PARSE_ARGV 1 arg "INSTALL" "OUTPUT_NAME" "SOURCES;LINKS")
   add_executable(${target} ${arg_SOURCES})
   target_include_directories(${target} PRIVATE "${PROJECT_BINARY_DIR}")
   target_link_libraries(${target} PRIVATE mailroom_flags ${arg_LINKS})
-  mailroom_precompiled(${target} ${arg_PRECOMPILE})
+  mailroom_precompiled(${target})
   if(arg_OUTPUT_NAME)
     set_target_properties(${target} PROPERTIES OUTPUT_NAME "${arg_OUTPUT_NAME}")
   endif()

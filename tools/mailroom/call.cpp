@@ -55,15 +55,14 @@ int call(const message_options& with) {
 
 }  // namespace
 
-void add_call(CLI::App& to, job& chosen) {
-  auto* verb =
-      add_verb(to,
-               "call",
-               "Call a method and print its result as JSON",
-               "mailroom call --connect tcp://127.0.0.1:7001 --topic echo echo '[\"hello\"]'");
+void add_call(const command& to) {
+  const command verb =
+      to.add_verb("call",
+                  "Call a method and print its result as JSON",
+                  "mailroom call --connect tcp://127.0.0.1:7001 --topic echo echo '[\"hello\"]'");
   auto with = std::make_shared<message_options>();
-  with->add_to(*verb);
-  verb->callback([&chosen, with] { chosen = [with] { return call(*with); }; });
+  with->add_to(verb);
+  verb.runs([with] { return call(*with); });
 }
 
 }  // namespace mailroom::cli

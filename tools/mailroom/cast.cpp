@@ -54,16 +54,15 @@ int cast(const cast_options& with) {
 
 }  // namespace
 
-void add_cast(CLI::App& to, job& chosen) {
-  auto* verb =
-      add_verb(to,
-               "cast",
-               "Tell an endpoint something; nothing is answered",
-               "mailroom cast --connect tcp://127.0.0.1:7001 --topic echo sink '[\"hello\"]'");
+void add_cast(const command& to) {
+  const command verb =
+      to.add_verb("cast",
+                  "Tell an endpoint something; nothing is answered",
+                  "mailroom cast --connect tcp://127.0.0.1:7001 --topic echo sink '[\"hello\"]'");
   auto with = std::make_shared<cast_options>();
-  with->add_to(*verb);
-  verb->add_flag("--fanout", with->fanout, "To all servers of the topic");
-  verb->callback([&chosen, with] { chosen = [with] { return cast(*with); }; });
+  with->add_to(verb);
+  verb.add_flag("--fanout", with->fanout, "To all servers of the topic");
+  verb.runs([with] { return cast(*with); });
 }
 
 }  // namespace mailroom::cli

@@ -2,20 +2,11 @@
 
 #include <mailroom/framework/base/error.hpp>
 
-#include <CLI/CLI.hpp>
-
-#include <functional>
 #include <string>
 
 /// What the verbs of the `mailroom` command share. Exit codes: 0 with the result on stdout; 1 for a
 /// failure at run time and 2 for wrong usage, each with one line on stderr.
 namespace mailroom::cli {
-
-/// The work of the verb that was chosen; its exit code.
-using job = std::function<int()>;
-
-/// Parses the command line and runs what it chose.
-int run(CLI::App& app, const job& chosen, int argc, char** argv);
 
 /// "mailroom VERB: what" on stderr, in one line whatever `what` contains.
 void complain(const std::string& verb, const std::string& what);

@@ -1,11 +1,10 @@
 #include <mailroom/tools/mailroom/connected_node.hpp>
+#include <mailroom/tools/mailroom/json_text.hpp>
 #include <mailroom/tools/mailroom/options.hpp>
 #include <mailroom/tools/mailroom/table.hpp>
 #include <mailroom/tools/mailroom/verbs.hpp>
 
 #include <mailroom/framework/wire/json.hpp>
-
-#include <nlohmann/json.hpp>
 
 #include <iostream>
 #include <memory>
@@ -24,7 +23,7 @@ std::string word(const nlohmann::json& of, const char* key) {
   if (found == of.end() || found->is_null() || *found == "") {
     return "-";
   }
-  return found->is_string() ? found->get<std::string>() : found->dump();
+  return found->is_string() ? found->get<std::string>() : json_text(*found);
 }
 
 std::string methods_of(const nlohmann::json& topic) {
@@ -55,7 +54,7 @@ int describe(const describe_options& with) {
     std::cout << *json << std::endl;
     return 0;
   }
-  const auto all = nlohmann::json::parse(*json);
+  const auto all = json_from(*json);
   std::cout << "node " << word(all, "node") << "  executor " << word(all, "executor")
             << "  incarnation " << word(all, "incarnation") << "\n\n";
   table shown({"TOPIC",
@@ -94,18 +93,17 @@ int describe(const describe_options& with) {
 
 }  // namespace
 
-void add_describe(CLI::App& to, job& chosen) {
-  auto* verb =
-      add_verb(to,
-               "describe",
-               "What a node serves: topics, versions, methods, on which executor, and what "
-               "became of the calls",
-               "mailroom describe --connect tcp://127.0.0.1:7001");
+void add_describe(const command& to) {
+  const command verb = to.add_verb(
+      "describe",
+      "What a node serves: topics, versions, methods, on which executor, and what became of the "
+      "calls",
+      "mailroom describe --connect tcp://127.0.0.1:7001");
   auto with = std::make_shared<describe_options>();
-  add_connect(*verb, with->connect);
-  add_duration(*verb, "--timeout", with->timeout, "How long it may take");
-  add_json(*verb, with->as_json);
-  verb->callback([&chosen, with] { chosen = [with] { return describe(*with); }; });
+  add_connect(verb, with->connect);
+  add_duration(verb, "--timeout", with->timeout, "How long it may take");
+  add_json(verb, with->as_json);
+  verb.runs([with] { return describe(*with); });
 }
 
 }  // namespace mailroom::cli

@@ -1,12 +1,11 @@
 #include <mailroom/tools/mailroom/connected_node.hpp>
+#include <mailroom/tools/mailroom/json_text.hpp>
 #include <mailroom/tools/mailroom/options.hpp>
 #include <mailroom/tools/mailroom/table.hpp>
 #include <mailroom/tools/mailroom/verbs.hpp>
 
 #include <mailroom/framework/wire/body.hpp>
 #include <mailroom/framework/wire/json.hpp>
-
-#include <nlohmann/json.hpp>
 
 #include <algorithm>
 #include <iostream>
@@ -63,9 +62,9 @@ std::string cell(const nlohmann::json& of, const std::string& key) {
     return std::to_string(static_cast<int>(found->get<double>() * 100 + 0.5)) + " %";
   }
   if (key == "longest_turn_us") {
-    return found->dump() + " us";
+    return json_text(*found) + " us";
   }
-  return found->is_string() ? found->get<std::string>() : found->dump();
+  return found->is_string() ? found->get<std::string>() : json_text(*found);
 }
 
 int list(const list_options& with) {
@@ -92,7 +91,7 @@ int list(const list_options& with) {
     head.emplace_back(each.title);
   }
   table shown(std::move(head));
-  for (const auto& each : nlohmann::json::parse(*json)) {
+  for (const auto& each : json_from(*json)) {
     table::row cells;
     for (const auto& of : columns) {
       cells.push_back(cell(each, of.key));
@@ -125,7 +124,7 @@ int set(const set_options& with) {
     out["topic"] = with.topic;
     out["executor"] = with.executor;
     out["took_ms"] = took;
-    std::cout << out.dump() << std::endl;
+    std::cout << json_text(out) << std::endl;
   } else {
     std::cout << with.topic << " is served by " << with.executor << " now" << std::endl;
   }
@@ -134,37 +133,35 @@ int set(const set_options& with) {
 
 }  // namespace
 
-void add_executor(CLI::App& to, job& chosen) {
-  CLI::App* verb = to.add_subcommand("executor", "The executors of a node");
-  verb->require_subcommand(1);
-  verb->footer("Example:\n  mailroom executor ls --connect tcp://127.0.0.1:7001");
-  auto* ls = add_verb(*verb,
-                      "ls",
-                      "List them with their threads, load and counters",
-                      "mailroom executor ls --connect tcp://127.0.0.1:7001");
+void add_executor(const command& to) {
+  const command group = to.add_group(
+      "executor", "The executors of a node", "mailroom executor ls --connect tcp://127.0.0.1:7001");
+  const command ls = group.add_verb("ls",
+                                    "List them with their threads, load and counters",
+                                    "mailroom executor ls --connect tcp://127.0.0.1:7001");
   auto with = std::make_shared<list_options>();
-  add_connect(*ls, with->connect);
-  add_duration(*ls, "--timeout", with->timeout, "How long it may take");
-  add_json(*ls, with->as_json);
-  ls->callback([&chosen, with] { chosen = [with] { return list(*with); }; });
+  add_connect(ls, with->connect);
+  add_duration(ls, "--timeout", with->timeout, "How long it may take");
+  add_json(ls, with->as_json);
+  ls.runs([with] { return list(*with); });
 
-  auto* set_verb =
-      add_verb(*verb,
-               "set",
-               "Move the endpoints of a topic to another executor while they serve",
-               "mailroom executor set --connect tcp://127.0.0.1:7001 --topic echo work-stealing");
+  const command set_verb = group.add_verb(
+      "set",
+      "Move the endpoints of a topic to another executor while they serve",
+      "mailroom executor set --connect tcp://127.0.0.1:7001 --topic echo work-stealing");
   auto to_set = std::make_shared<set_options>();
-  add_connect(*set_verb, to_set->connect);
-  add_topic(*set_verb, to_set->topic, "Whose endpoints")->required();
-  set_verb->add_option("executor", to_set->executor, "A policy, or an executor of the node's own")
-      ->required()
-      ->type_name("EXECUTOR");
-  add_duration(*set_verb,
+  add_connect(set_verb, to_set->connect);
+  add_topic(set_verb, to_set->topic, "Whose endpoints").required();
+  set_verb
+      .add_text(
+          "executor", to_set->executor, "A policy, or an executor of the node's own", "EXECUTOR")
+      .required();
+  add_duration(set_verb,
                "--timeout",
                to_set->timeout,
                "How long it may take; suspending handlers may keep it");
-  add_json(*set_verb, to_set->as_json);
-  set_verb->callback([&chosen, to_set] { chosen = [to_set] { return set(*to_set); }; });
+  add_json(set_verb, to_set->as_json);
+  set_verb.runs([to_set] { return set(*to_set); });
 }
 
 }  // namespace mailroom::cli

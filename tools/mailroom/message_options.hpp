@@ -15,31 +15,32 @@ struct message_options {
   std::string connect;
   target to;
   duration timeout = std::chrono::seconds(5);
-  unsigned priority = 0;
+  std::size_t priority = 0;
   std::string method;
   std::string arguments = "[]";
   bool as_json = false;
 
-  void add_to(CLI::App& verb) {
+  void add_to(const command& verb) {
     add_connect(verb, connect);
-    add_topic(verb, to.topic, "Topic of the endpoint")->required();
-    verb.add_option("--namespace", to.name_space, "Namespace of the endpoint")->type_name("NAME");
-    verb.add_option("--version", to.version, "Version wanted, as 1.2")->type_name("VERSION");
-    verb.add_option("--server", to.server, "Only the node of this name")->type_name("NAME");
-    verb.add_option("--exchange", to.exchange, "Exchange of the topic")
-        ->capture_default_str()
-        ->type_name("NAME");
+    add_topic(verb, to.topic, "Topic of the endpoint").required();
+    verb.add_text("--namespace", to.name_space, "Namespace of the endpoint", "NAME");
+    verb.add_text("--version", to.version, "Version wanted, as 1.2", "VERSION");
+    verb.add_text("--server", to.server, "Only the node of this name", "NAME");
+    verb.add_text("--exchange", to.exchange, "Exchange of the topic", "NAME");
     add_duration(verb, "--timeout", timeout, "How long it may take");
-    verb.add_option("--priority", priority, "From 0 to 7, the most urgent, for endpoints that care")
-        ->check(whole_number(0, 7))
-        ->capture_default_str()
-        ->type_name("N");
-    verb.add_option("METHOD", method, "Method to run")
-        ->required()
-        ->check([](const std::string& name) {
-          return name.empty() ? std::string("a method has a name") : std::string();
+    add_number(verb,
+               "--priority",
+               priority,
+               "From 0 to 7, the most urgent, for endpoints that care",
+               "N",
+               0,
+               7);
+    verb.add_text("METHOD", method, "Method to run", "TEXT")
+        .required()
+        .check([](const std::string& name) -> result<void> {
+          return name.empty() ? error(errc::invalid_value, "a method has a name") : result<void>();
         });
-    verb.add_option("ARGUMENTS", arguments, "JSON array")->capture_default_str();
+    verb.add_text("ARGUMENTS", arguments, "JSON array", "TEXT");
     add_json(verb, as_json);
   }
 };

@@ -8,47 +8,54 @@
 
 #include <algorithm>
 #include <charconv>
+#include <cstdlib>
 #include <fstream>
 #include <sstream>
 #include <string_view>
 #include <system_error>
 #include <thread>
-#include <vector>
 
 namespace mailroom::cli {
 namespace {
 
-/// An option whose text `read` makes a value of; what it says about a bad one is the complaint.
+/// An option whose text `read` makes a result of.
 template <class T, class Read>
-CLI::Option* add_read(CLI::App& to,
-                      const std::string& name,
-                      T& value,
-                      const std::string& help,
-                      const std::string& shown,
-                      const std::string& now,
-                      Read read) {
-  return to
-      .add_option_function<std::string>(
-          name,
-          [name, &value, read](const std::string& text) {
-            const auto parsed = read(text);
-            if (!parsed) {
-              throw CLI::ValidationError(name, std::string(parsed.error().message()));
-            }
-            value = static_cast<T>(*parsed);
-          },
-          help)
-      ->type_name(shown)
-      ->default_str(now);
+option add_read(const command& to,
+                const std::string& name,
+                T& value,
+                const std::string& help,
+                const std::string& kind,
+                const std::string& now,
+                Read read) {
+  const auto take = [&value, read](const std::string& text) -> result<void> {
+    const auto made = read(text);
+    if (!made) {
+      return made.error();
+    }
+    value = static_cast<T>(*made);
+    return {};
+  };
+  return to.add_option(name, help, kind, now, take);
 }
 
-/// As CLI11 wants it: what is wrong, or nothing.
-template <class Check>
-auto complaint_of(Check check) {
-  return [check](const std::string& text) {
-    const result<void> good = check(text);
-    return good ? std::string() : std::string(good.error().message());
-  };
+error bad(const std::string& why) {
+  return error(errc::invalid_value, why);
+}
+
+/// "unknown executor 'x'" and what was meant, unless `word` is one of `known`.
+result<void> check_word(const std::string& unknown,
+                        const std::string& word,
+                        const std::vector<std::string>& known) {
+  std::string listed;
+  for (const auto& each : known) {
+    if (word == each) {
+      return {};
+    }
+    listed += (listed.empty() ? "" : ", ") + each;
+  }
+  const std::string meant = nearest(word, known);
+  return bad(unknown + " '" + word + "'" +
+             (meant.empty() ? ", there are " + listed : ", nearest is " + meant));
 }
 
 /// Whole numbers only, without a sign.
@@ -68,10 +75,9 @@ std::string cpus() {
   return "0-" + std::to_string(std::max(std::thread::hardware_concurrency(), 1U) - 1);
 }
 
-/// Whether a list as of `cpus` has the number that `text` is.
-bool lists(const std::string& listed, const std::string& text) {
-  std::uint64_t wanted = 0;
-  if (!read_number(text, wanted) || wanted >= CPU_SETSIZE) {
+/// Whether a list as of `cpus` has the number.
+bool lists(const std::string& listed, std::uint64_t wanted) {
+  if (wanted >= CPU_SETSIZE) {
     return false;
   }
   std::istringstream ranges(listed);
@@ -88,124 +94,128 @@ bool lists(const std::string& listed, const std::string& text) {
   return false;
 }
 
+/// All of the text is one.
+bool read_number(const std::string& text, double& number) {
+  char* end = nullptr;
+  number = std::strtod(text.c_str(), &end);
+  return !text.empty() && end == text.c_str() + text.size();
+}
+
+std::string shown(double number) {
+  std::ostringstream text;
+  text << number;
+  return text.str();
+}
+
 }  // namespace
 
-CLI::App* add_verb(CLI::App& to,
-                   const std::string& name,
-                   const std::string& description,
-                   const std::string& example) {
-  CLI::App* verb = to.add_subcommand(name, description);
-  verb->footer("Example:\n  " + example);
-  return verb;
+option add_duration(const command& to,
+                    const std::string& name,
+                    duration& value,
+                    const std::string& help) {
+  return add_read(to, name, value, help, "TIME", format_duration(value), &parse_duration);
 }
 
-CLI::Option* add_duration(CLI::App& to,
-                          const std::string& name,
-                          duration& value,
-                          const std::string& help) {
-  return add_read(
-      to, name, value, help, "TIME", format_duration(value), [](const std::string& text) {
-        return parse_duration(text);
-      });
+option add_size(const command& to,
+                const std::string& name,
+                std::size_t& value,
+                const std::string& help) {
+  return add_read(to, name, value, help, "SIZE", format_size(value), &parse_size);
 }
 
-CLI::Option* add_size(CLI::App& to,
-                      const std::string& name,
-                      std::size_t& value,
-                      const std::string& help) {
-  return add_read(to, name, value, help, "SIZE", format_size(value), [](const std::string& text) {
-    return parse_size(text);
+option add_number(const command& to,
+                  const std::string& name,
+                  std::size_t& value,
+                  const std::string& help,
+                  const std::string& kind,
+                  std::uint64_t least,
+                  std::uint64_t most) {
+  const auto read = [least, most](const std::string& text) -> result<std::uint64_t> {
+    std::uint64_t number = 0;
+    if (read_number(text, number) && number >= least && number <= most) {
+      return number;
+    }
+    return bad("'" + text + "' should be a whole number from " + std::to_string(least) + " to " +
+               std::to_string(most));
+  };
+  return add_read(to, name, value, help, kind, std::to_string(value), read);
+}
+
+option add_number(const command& to,
+                  const std::string& name,
+                  double& value,
+                  const std::string& help,
+                  const std::string& kind,
+                  double least,
+                  double most) {
+  const auto read = [least, most](const std::string& text) -> result<double> {
+    double number = 0;
+    // Written so that nan fails.
+    if (read_number(text, number) && number >= least && number <= most) {
+      return number;
+    }
+    return bad("'" + text + "' should be a number from " + shown(least) + " to " + shown(most));
+  };
+  return add_read(to, name, value, help, kind, shown(value), read);
+}
+
+option add_choice(const command& to,
+                  const std::string& name,
+                  std::vector<std::string>& value,
+                  const std::string& help,
+                  const std::vector<std::string>& known) {
+  return to.add_words(name, value, help, "NAME,...").check([known](const std::string& word) {
+    return check_word("unknown", word, known);
   });
 }
 
-CLI::Option* add_executor(CLI::App& to,
-                          const std::string& name,
-                          std::string& value,
-                          const std::string& help) {
-  return add_read(
-      to, name, value, help, "NAME", value, [](const std::string& text) -> result<std::string> {
-        std::vector<std::string> known;
-        std::string listed;
-        for (const auto& each : executors::policies()) {
-          known.emplace_back(each);
-          listed += (listed.empty() ? "" : ", ") + known.back();
-          if (text == each) {
-            return text;
-          }
-        }
-        const std::string meant = nearest(text, known);
-        return error(errc::invalid_value,
-                     "unknown executor '" + text + "'" +
-                         (meant.empty() ? ", there are " + listed : ", nearest is " + meant));
+option add_executor(const command& to,
+                    const std::string& name,
+                    std::string& value,
+                    const std::string& help) {
+  return to.add_text(name, value, help, "NAME").check([](const std::string& text) {
+    const auto known = executors::policies();
+    return check_word("unknown executor", text, {known.begin(), known.end()});
+  });
+}
+
+option add_connect(const command& to, std::string& value) {
+  return to.add_text("--connect", value, "Address of the node, as tcp://127.0.0.1:7001", "ADDRESS")
+      .required()
+      .check(&check_connect_address);
+}
+
+option add_listen(const command& to, std::string& value) {
+  return to.add_text("--listen", value, "Address; port 0: chosen by the system", "ADDRESS")
+      .check(&check_listen_address);
+}
+
+option add_topic(const command& to, std::string& value, const std::string& help) {
+  return to.add_text("--topic", value, help, "TOPIC")
+      .check([](const std::string& topic) -> result<void> {
+        return topic.empty() ? bad("a topic has a name") : result<void>();
       });
 }
 
-CLI::Option* add_connect(CLI::App& to, std::string& value) {
-  return to.add_option("--connect", value, "Address of the node, as tcp://127.0.0.1:7001")
-      ->required()
-      ->check(complaint_of(&check_connect_address))
-      ->type_name("ADDRESS");
+void add_json(const command& to, bool& value) {
+  to.add_flag("--json", value, "Print JSON");
 }
 
-CLI::Option* add_listen(CLI::App& to, std::string& value) {
-  return to.add_option("--listen", value, "Address; port 0: chosen by the system")
-      ->capture_default_str()
-      ->check(complaint_of(&check_listen_address))
-      ->type_name("ADDRESS");
-}
-
-CLI::Option* add_topic(CLI::App& to, std::string& value, const std::string& help) {
-  return to.add_option("--topic", value, help)
-      ->check([](const std::string& topic) {
-        return topic.empty() ? std::string("a topic has a name") : std::string();
-      })
-      ->type_name("TOPIC");
-}
-
-CLI::Option* add_json(CLI::App& to, bool& value) {
-  return to.add_flag("--json", value, "Print JSON");
-}
-
-void add_cpu(CLI::App& to, std::optional<unsigned>& value) {
-  to.add_option("--cpu", value, "Keep to this CPU")
-      ->check([](const std::string& text) {
-        const std::string online = cpus();
-        return lists(online, text) ? std::string()
-                                   : "there is no CPU '" + text + "', there are " + online;
-      })
-      ->type_name("N");
-}
-
-CLI::Option* add_workers(CLI::App& to, std::size_t& value) {
-  return to.add_option("--workers", value, "Threads of work-stealing; 0: one for each core")
-      ->capture_default_str()
-      ->check(whole_number(0, 1024))
-      ->type_name("N");
-}
-
-CLI::Validator whole_number(std::uint64_t least, std::uint64_t most) {
-  const auto check = [least, most](const std::string& text) {
+void add_cpu(const command& to, std::optional<unsigned>& value) {
+  const auto read = [](const std::string& text) -> result<std::uint64_t> {
+    const std::string online = cpus();
     std::uint64_t number = 0;
-    return read_number(text, number) && number >= least && number <= most
-               ? std::string()
-               : "'" + text + "' should be a whole number from " + std::to_string(least) + " to " +
-                     std::to_string(most);
+    if (read_number(text, number) && lists(online, number)) {
+      return number;
+    }
+    return bad("there is no CPU '" + text + "', there are " + online);
   };
-  return {check, ""};
+  add_read(to, "--cpu", value, "Keep to this CPU", "N", "", read);
 }
 
-CLI::Validator finite_number(double least, double most) {
-  const auto check = [least, most](const std::string& text) {
-    double number = 0;
-    // Written so that nan fails.
-    if (CLI::detail::lexical_cast(text, number) && number >= least && number <= most) {
-      return std::string();
-    }
-    std::ostringstream wrong;
-    wrong << '\'' << text << "' should be a number from " << least << " to " << most;
-    return wrong.str();
-  };
-  return {check, ""};
+option add_workers(const command& to, std::size_t& value) {
+  return add_number(
+      to, "--workers", value, "Threads of work-stealing; 0: one for each core", "N", 0, 1024);
 }
 
 }  // namespace mailroom::cli

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <mailroom/tools/mailroom/command.hpp>
+#include <mailroom/tools/mailroom/command_line.hpp>
 
 #include <mailroom/framework/base/clock.hpp>
 
@@ -8,39 +9,52 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <vector>
 
-/// Options as people write them ("2s", "64KiB"), read while the command line is parsed.
+/// Options as people write them ("2s", "64KiB"), read while the command line is parsed. What a
+/// value is before is shown as its default.
 namespace mailroom::cli {
 
-/// A subcommand with a one-line description and an example at the end of its help.
-CLI::App* add_verb(CLI::App& to,
-                   const std::string& name,
-                   const std::string& description,
-                   const std::string& example);
-
-CLI::Option* add_duration(CLI::App& to,
-                          const std::string& name,
-                          duration& value,
-                          const std::string& help);
-CLI::Option* add_size(CLI::App& to,
-                      const std::string& name,
-                      std::size_t& value,
-                      const std::string& help);
-CLI::Option* add_executor(CLI::App& to,
-                          const std::string& name,
-                          std::string& value,
-                          const std::string& help);
-CLI::Option* add_connect(CLI::App& to, std::string& value);
-CLI::Option* add_listen(CLI::App& to, std::string& value);
-CLI::Option* add_topic(CLI::App& to, std::string& value, const std::string& help);
-CLI::Option* add_json(CLI::App& to, bool& value);
+option add_duration(const command& to,
+                    const std::string& name,
+                    duration& value,
+                    const std::string& help);
+option add_size(const command& to,
+                const std::string& name,
+                std::size_t& value,
+                const std::string& help);
+/// From `least` to `most`; `kind` is the letter for it in the help.
+option add_number(const command& to,
+                  const std::string& name,
+                  std::size_t& value,
+                  const std::string& help,
+                  const std::string& kind,
+                  std::uint64_t least,
+                  std::uint64_t most);
+option add_number(const command& to,
+                  const std::string& name,
+                  double& value,
+                  const std::string& help,
+                  const std::string& kind,
+                  double least,
+                  double most);
+/// Some of the words that are `known`.
+option add_choice(const command& to,
+                  const std::string& name,
+                  std::vector<std::string>& value,
+                  const std::string& help,
+                  const std::vector<std::string>& known);
+option add_executor(const command& to,
+                    const std::string& name,
+                    std::string& value,
+                    const std::string& help);
+option add_connect(const command& to, std::string& value);
+option add_listen(const command& to, std::string& value);
+option add_topic(const command& to, std::string& value, const std::string& help);
+void add_json(const command& to, bool& value);
 
 /// --cpu: keep the process to one CPU.
-void add_cpu(CLI::App& to, std::optional<unsigned>& value);
-CLI::Option* add_workers(CLI::App& to, std::size_t& value);
-
-/// Instead of CLI::Range: one takes nan, and what it says does not name the range to be in.
-CLI::Validator whole_number(std::uint64_t least, std::uint64_t most);
-CLI::Validator finite_number(double least, double most);
+void add_cpu(const command& to, std::optional<unsigned>& value);
+option add_workers(const command& to, std::size_t& value);
 
 }  // namespace mailroom::cli

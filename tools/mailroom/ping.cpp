@@ -1,8 +1,7 @@
 #include <mailroom/tools/mailroom/connected_node.hpp>
+#include <mailroom/tools/mailroom/json_text.hpp>
 #include <mailroom/tools/mailroom/options.hpp>
 #include <mailroom/tools/mailroom/verbs.hpp>
-
-#include <nlohmann/json.hpp>
 
 #include <algorithm>
 #include <cmath>
@@ -17,7 +16,7 @@ namespace {
 
 struct ping_options {
   std::string connect;
-  std::uint32_t count = 1;
+  std::size_t count = 1;
   duration interval = std::chrono::seconds(1);
   duration timeout = std::chrono::seconds(2);
   bool as_json = false;
@@ -36,7 +35,7 @@ int ping(const ping_options& with) {
   }
   std::vector<duration> trips;
   std::optional<error> last;
-  for (std::uint32_t i = 0; i < with.count; ++i) {
+  for (std::size_t i = 0; i < with.count; ++i) {
     if (i > 0) {
       std::this_thread::sleep_for(with.interval);
     }
@@ -47,7 +46,7 @@ int ping(const ping_options& with) {
       trips.push_back(*trip);
     }
     if (trip && !with.as_json) {
-      std::cout << with.connect << ": " << nlohmann::json(microseconds(*trip)) << " us"
+      std::cout << with.connect << ": " << json_text(nlohmann::json(microseconds(*trip))) << " us"
                 << std::endl;
     }
   }
@@ -62,7 +61,7 @@ int ping(const ping_options& with) {
     out["min_us"] = microseconds(trips.front());
     out["p50_us"] = microseconds(trips[trips.size() / 2]);
     out["max_us"] = microseconds(trips.back());
-    std::cout << out.dump() << std::endl;
+    std::cout << json_text(out) << std::endl;
   } else if (last) {
     std::cout << trips.size() << " of " << with.count << " answered" << std::endl;
   }
@@ -71,24 +70,21 @@ int ping(const ping_options& with) {
 
 }  // namespace
 
-void add_ping(CLI::App& to, job& chosen) {
-  auto* verb = add_verb(to,
-                        "ping",
-                        "Round trips over a node's control plane, past its executors",
-                        "mailroom ping --connect tcp://127.0.0.1:7001 --count 3 --interval 200ms");
+void add_ping(const command& to) {
+  const command verb =
+      to.add_verb("ping",
+                  "Round trips over a node's control plane, past its executors",
+                  "mailroom ping --connect tcp://127.0.0.1:7001 --count 3 --interval 200ms");
   auto with = std::make_shared<ping_options>();
-  add_connect(*verb, with->connect);
-  verb->add_option("--count", with->count, "How many")
-      ->capture_default_str()
-      ->check(whole_number(1, 1'000'000))
-      ->type_name("N");
-  add_duration(*verb, "--interval", with->interval, "Pause between two");
-  add_duration(*verb,
+  add_connect(verb, with->connect);
+  add_number(verb, "--count", with->count, "How many", "N", 1, 1'000'000);
+  add_duration(verb, "--interval", with->interval, "Pause between two");
+  add_duration(verb,
                "--timeout",
                with->timeout,
                "How long to wait for each, and to connect before the first");
-  add_json(*verb, with->as_json);
-  verb->callback([&chosen, with] { chosen = [with] { return ping(*with); }; });
+  add_json(verb, with->as_json);
+  verb.runs([with] { return ping(*with); });
 }
 
 }  // namespace mailroom::cli

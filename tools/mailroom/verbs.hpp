@@ -1,15 +1,15 @@
 #pragma once
 
-#include <mailroom/tools/mailroom/command.hpp>
+#include <mailroom/tools/mailroom/command_line.hpp>
 
 /// The verbs of the `mailroom` command, each in the file of its name.
 namespace mailroom::cli {
 
-void add_call(CLI::App& to, job& chosen);
-void add_cast(CLI::App& to, job& chosen);
-void add_ping(CLI::App& to, job& chosen);
-void add_describe(CLI::App& to, job& chosen);
-void add_executor(CLI::App& to, job& chosen);
-void add_bench(CLI::App& to, job& chosen);
+void add_call(const command& to);
+void add_cast(const command& to);
+void add_ping(const command& to);
+void add_describe(const command& to);
+void add_executor(const command& to);
+void add_bench(const command& to);
 
 }  // namespace mailroom::cli

@@ -3,19 +3,19 @@
 
 namespace mailroom::cli {
 
-void add_bench(CLI::App& to, job& chosen) {
-  CLI::App* verb =
-      to.add_subcommand("bench", "Measure: servers, load generators, and the bare libzmq baseline");
-  verb->require_subcommand(1);
-  verb->footer("Example:\n  mailroom bench local --executor work-stealing --in-flight 1000");
-  bench::add_serve(*verb, chosen);
-  bench::add_call(*verb, chosen);
-  bench::add_cast(*verb, chosen);
-  bench::add_local(*verb, chosen);
-  bench::add_compare(*verb, chosen);
-  bench::add_raw_serve(*verb, chosen);
-  bench::add_raw_call(*verb, chosen);
-  bench::add_raw_cast(*verb, chosen);
+void add_bench(const command& to) {
+  const command group =
+      to.add_group("bench",
+                   "Measure: servers, load generators, and the bare libzmq baseline",
+                   "mailroom bench local --executor work-stealing --in-flight 1000");
+  bench::add_serve(group);
+  bench::add_call(group);
+  bench::add_cast(group);
+  bench::add_local(group);
+  bench::add_compare(group);
+  bench::add_raw_serve(group);
+  bench::add_raw_call(group);
+  bench::add_raw_cast(group);
 }
 
 }  // namespace mailroom::cli

@@ -4,6 +4,7 @@
 #include <mailroom/tools/mailroom/bench/measure.hpp>
 #include <mailroom/tools/mailroom/bench/verbs.hpp>
 #include <mailroom/tools/mailroom/connected_node.hpp>
+#include <mailroom/tools/mailroom/options.hpp>
 
 #include <memory>
 
@@ -45,23 +46,20 @@ int call(const settings& with) {
 
 }  // namespace
 
-void add_call(CLI::App& to, cli::job& chosen) {
-  auto* verb = cli::add_verb(
-      to,
+void add_call(const cli::command& to) {
+  const cli::command verb = to.add_verb(
       "call",
       "Call an echo method with random payloads, compare every answer, and measure",
       "mailroom bench call --connect tcp://127.0.0.1:7001 --in-flight 1000 --seconds 5 --json");
   auto with = std::make_shared<settings>();
-  cli::add_connect(*verb, with->connect);
-  cli::add_topic(*verb, with->topic, "Topic of the endpoint")->capture_default_str();
-  verb->add_option("--method", with->method, "Method that gives back its one argument, bytes")
-      ->capture_default_str()
-      ->type_name("NAME");
-  with->add_to(*verb);
+  cli::add_connect(verb, with->connect);
+  cli::add_topic(verb, with->topic, "Topic of the endpoint");
+  verb.add_text("--method", with->method, "Method that gives back its one argument, bytes", "NAME");
+  with->add_to(verb);
   with->add_rate_to(
-      *verb, "Calls a second, made when due whatever became of the others; 0: as many as can be");
-  cli::add_executor(*verb, "--executor", with->executor, "Where the calling flows run");
-  verb->callback([&chosen, with] { chosen = [with] { return call(*with); }; });
+      verb, "Calls a second, made when due whatever became of the others; 0: as many as can be");
+  cli::add_executor(verb, "--executor", with->executor, "Where the calling flows run");
+  verb.runs([with] { return call(*with); });
 }
 
 }  // namespace mailroom::bench

@@ -4,6 +4,7 @@
 #include <mailroom/tools/mailroom/bench/measure.hpp>
 #include <mailroom/tools/mailroom/bench/verbs.hpp>
 #include <mailroom/tools/mailroom/connected_node.hpp>
+#include <mailroom/tools/mailroom/options.hpp>
 
 #include <memory>
 
@@ -43,23 +44,19 @@ int cast(const settings& with) {
 
 }  // namespace
 
-void add_cast(CLI::App& to, cli::job& chosen) {
-  auto* verb =
-      cli::add_verb(to,
-                    "cast",
-                    "Cast random payloads to a method, and measure what the handler has received",
-                    "mailroom bench cast --connect tcp://127.0.0.1:7001 --in-flight 10000 --json");
+void add_cast(const cli::command& to) {
+  const cli::command verb =
+      to.add_verb("cast",
+                  "Cast random payloads to a method, and measure what the handler has received",
+                  "mailroom bench cast --connect tcp://127.0.0.1:7001 --in-flight 10000 --json");
   auto with = std::make_shared<settings>();
-  cli::add_connect(*verb, with->connect);
-  cli::add_topic(*verb, with->topic, "Topic of the endpoint, which counts in `received`")
-      ->capture_default_str();
-  verb->add_option("--method", with->method, "Method that takes one argument, bytes")
-      ->capture_default_str()
-      ->type_name("NAME");
-  with->add_to(*verb);
-  with->add_rate_to(*verb, "Casts a second, sent when due; 0: as many as can be");
-  cli::add_executor(*verb, "--executor", with->executor, "Where the casting flow runs");
-  verb->callback([&chosen, with] { chosen = [with] { return cast(*with); }; });
+  cli::add_connect(verb, with->connect);
+  cli::add_topic(verb, with->topic, "Topic of the endpoint, which counts in `received`");
+  verb.add_text("--method", with->method, "Method that takes one argument, bytes", "NAME");
+  with->add_to(verb);
+  with->add_rate_to(verb, "Casts a second, sent when due; 0: as many as can be");
+  cli::add_executor(verb, "--executor", with->executor, "Where the casting flow runs");
+  verb.runs([with] { return cast(*with); });
 }
 
 }  // namespace mailroom::bench

@@ -1,13 +1,12 @@
 #include <mailroom/tools/mailroom/bench/endpoint.hpp>
 #include <mailroom/tools/mailroom/bench/trial.hpp>
 #include <mailroom/tools/mailroom/bench/verbs.hpp>
+#include <mailroom/tools/mailroom/json_text.hpp>
 #include <mailroom/tools/mailroom/options.hpp>
 #include <mailroom/tools/mailroom/table.hpp>
 
 #include <mailroom/framework/base/text.hpp>
 #include <mailroom/framework/executors/executor.hpp>
-
-#include <nlohmann/json.hpp>
 
 #include <algorithm>
 #include <array>
@@ -20,7 +19,7 @@ namespace mailroom::bench {
 namespace {
 
 struct settings {
-  unsigned rounds = 7;
+  std::size_t rounds = 7;
   double seconds = 2;
   std::vector<std::string> cases;
   std::vector<std::string> executors;
@@ -130,7 +129,7 @@ std::string as_json(const settings& with,
       }
     }
   }
-  return out.dump();
+  return cli::json_text(out);
 }
 
 /// Each round asks everything of everybody; who begins changes, so that no one always follows the
@@ -139,7 +138,7 @@ result<outcome> run(const settings& with,
                     const std::vector<trial>& asked,
                     const std::vector<contender>& all) {
   outcome of;
-  for (unsigned round = 0; round < with.rounds; ++round) {
+  for (std::size_t round = 0; round < with.rounds; ++round) {
     for (const auto& what : asked) {
       std::cerr << "round " << round + 1 << " of " << with.rounds << ", " << what.name << ':';
       for (std::size_t i = 0; i < all.size(); ++i) {
@@ -201,73 +200,37 @@ int compare(const settings& with) {
   return 0;
 }
 
-/// Every word must be one of `known`.
-CLI::Validator one_of(std::vector<std::string> known) {
-  return CLI::Validator(
-      [known = std::move(known)](const std::string& word) -> std::string {
-        if (std::count(known.begin(), known.end(), word) > 0) {
-          return {};
-        }
-        std::string listed;
-        for (const auto& each : known) {
-          listed += (listed.empty() ? "" : ", ") + each;
-        }
-        const std::string meant = nearest(word, known);
-        return "unknown '" + word + "'" +
-               (meant.empty() ? ", there are " + listed : ", nearest is " + meant);
-      },
-      "");
-}
-
 }  // namespace
 
-void add_compare(CLI::App& to, cli::job& chosen) {
-  auto* verb = cli::add_verb(
-      to,
+void add_compare(const cli::command& to) {
+  const cli::command verb = to.add_verb(
       "compare",
       "Bare libzmq against every executor, as processes, round by round: medians and ratios",
       "mailroom bench compare --rounds 7 --seconds 2 --cases calls-1000,casts --json");
   auto with = std::make_shared<settings>();
   std::vector<std::string> cases;
+  std::string listed;
   for (const auto& each : trials()) {
     cases.emplace_back(each.name);
+    listed += (listed.empty() ? "" : ", ") + cases.back();
   }
-  std::vector<std::string> policies;
-  for (const auto& each : executors::policies()) {
-    policies.emplace_back(each);
-  }
-  verb->add_option("--rounds", with->rounds, "How often everything is measured")
-      ->capture_default_str()
-      ->check(cli::whole_number(1, 1000))
-      ->type_name("R");
-  verb->add_option("--seconds", with->seconds, "How long each measurement takes")
-      ->capture_default_str()
-      ->check(cli::finite_number(0.01, 3600))
-      ->type_name("S");
-  std::string listed;
-  for (const auto& each : cases) {
-    listed += (listed.empty() ? "" : ", ") + each;
-  }
-  verb->add_option("--cases", with->cases, "Only these: " + listed)
-      ->delimiter(',')
-      ->check(one_of(cases))
-      ->type_name("NAME,...");
-  verb->add_option("--executors", with->executors, "Only these")
-      ->delimiter(',')
-      ->check(one_of(policies))
-      ->type_name("NAME,...");
+  const auto policies = executors::policies();
+  cli::add_number(verb, "--rounds", with->rounds, "How often everything is measured", "R", 1, 1000);
+  cli::add_number(
+      verb, "--seconds", with->seconds, "How long each measurement takes", "S", 0.01, 3600);
+  cli::add_choice(verb, "--cases", with->cases, "Only these: " + listed, cases);
+  cli::add_choice(
+      verb, "--executors", with->executors, "Only these", {policies.begin(), policies.end()});
   cli::add_executor(
-      *verb, "--client-executor", with->client_executor, "Where the calling flows run");
-  verb->add_option("--service",
-                   with->service,
-                   "Also a service of run_service, by a method that gives back its one argument")
-      ->type_name("PROGRAM");
-  cli::add_topic(*verb, with->topic, "Topic of the service")->capture_default_str();
-  verb->add_option("--method", with->method, "Method of the service")
-      ->capture_default_str()
-      ->type_name("NAME");
-  cli::add_json(*verb, with->as_json);
-  verb->callback([&chosen, with] { chosen = [with] { return compare(*with); }; });
+      verb, "--client-executor", with->client_executor, "Where the calling flows run");
+  verb.add_text("--service",
+                with->service,
+                "Also a service of run_service, by a method that gives back its one argument",
+                "PROGRAM");
+  cli::add_topic(verb, with->topic, "Topic of the service");
+  verb.add_text("--method", with->method, "Method of the service", "NAME");
+  cli::add_json(verb, with->as_json);
+  verb.runs([with] { return compare(*with); });
 }
 
 }  // namespace mailroom::bench

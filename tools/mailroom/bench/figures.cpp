@@ -1,7 +1,6 @@
 #include <mailroom/tools/mailroom/bench/figures.hpp>
 #include <mailroom/tools/mailroom/command.hpp>
-
-#include <nlohmann/json.hpp>
+#include <mailroom/tools/mailroom/json_text.hpp>
 
 #include <cmath>
 #include <iostream>
@@ -41,7 +40,7 @@ nlohmann::ordered_json all(const figures& of) {
 }  // namespace
 
 std::string figures::json() const {
-  return all(*this).dump();
+  return cli::json_text(all(*this));
 }
 
 std::string figures::text() const {
@@ -49,7 +48,7 @@ std::string figures::text() const {
   std::string lines;
   for (const auto& [name, value] : shown.items()) {
     lines += name + std::string(24 - std::min<std::size_t>(name.size(), 23), ' ') +
-             (value.is_null() ? "-" : value.dump()) + '\n';
+             (value.is_null() ? "-" : cli::json_text(value)) + '\n';
   }
   lines.pop_back();
   return lines;

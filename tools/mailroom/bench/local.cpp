@@ -4,6 +4,7 @@
 #include <mailroom/tools/mailroom/bench/measure.hpp>
 #include <mailroom/tools/mailroom/bench/verbs.hpp>
 #include <mailroom/tools/mailroom/connected_node.hpp>
+#include <mailroom/tools/mailroom/options.hpp>
 
 #include <memory>
 #include <set>
@@ -63,23 +64,20 @@ int local(const settings& with) {
 
 }  // namespace
 
-void add_local(CLI::App& to, cli::job& chosen) {
-  auto* verb =
-      cli::add_verb(to,
-                    "local",
-                    "The same as `bench serve` and `bench call`, inside one process over local",
-                    "mailroom bench local --executor cooperative --in-flight 1000");
+void add_local(const cli::command& to) {
+  const cli::command verb =
+      to.add_verb("local",
+                  "The same as `bench serve` and `bench call`, inside one process over local",
+                  "mailroom bench local --executor cooperative --in-flight 1000");
   auto with = std::make_shared<settings>();
-  cli::add_executor(*verb, "--executor", with->node.executor, "Where handlers run");
-  cli::add_workers(*verb, with->node.workers);
+  cli::add_executor(verb, "--executor", with->node.executor, "Where handlers run");
+  cli::add_workers(verb, with->node.workers);
   cli::add_executor(
-      *verb, "--client-executor", with->client_executor, "Where the calling flows run");
-  verb->add_option("--method", with->method, "echo, echo_coroutine or echo_suspending")
-      ->capture_default_str()
-      ->type_name("NAME");
-  with->add_to(*verb);
-  with->add_rate_to(*verb, "Calls a second, made when due; 0: as many as can be");
-  verb->callback([&chosen, with] { chosen = [with] { return local(*with); }; });
+      verb, "--client-executor", with->client_executor, "Where the calling flows run");
+  verb.add_text("--method", with->method, "echo, echo_coroutine or echo_suspending", "NAME");
+  with->add_to(verb);
+  with->add_rate_to(verb, "Calls a second, made when due; 0: as many as can be");
+  verb.runs([with] { return local(*with); });
 }
 
 }  // namespace mailroom::bench

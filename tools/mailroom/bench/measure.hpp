@@ -4,10 +4,6 @@
 #include <mailroom/tools/mailroom/bench/figures.hpp>
 #include <mailroom/tools/mailroom/bench/process.hpp>
 
-#include <mailroom/framework/wire/json.hpp>
-
-#include <nlohmann/json.hpp>
-
 #include <functional>
 #include <optional>
 #include <string>
@@ -21,21 +17,7 @@ struct cpu_times {
 };
 
 /// What the server of a node at `address` has used, asked over its control plane.
-inline std::optional<duration> server_cpu_time(node& here, const std::string& address) {
-  const auto stats = here.admin(address, "stats");
-  if (!stats) {
-    return std::nullopt;
-  }
-  const auto json = wire::json_from_body(stats->view());
-  if (!json) {
-    return std::nullopt;
-  }
-  const auto parsed = nlohmann::json::parse(*json);
-  const auto found = parsed.find("cpu_us");
-  return found == parsed.end() || !found->is_number()
-             ? std::nullopt
-             : std::optional<duration>(std::chrono::microseconds(found->get<std::int64_t>()));
-}
+std::optional<duration> server_cpu_time(node& here, const std::string& address);
 
 /// Runs a generator (`caller`, `caster`) as a task of `here` to its end, with CPU times read at
 /// both ends of its window. Throws what the generator threw.

@@ -3,6 +3,7 @@
 #include <mailroom/tools/mailroom/bench/random_bytes.hpp>
 #include <mailroom/tools/mailroom/bench/raw_socket.hpp>
 #include <mailroom/tools/mailroom/bench/verbs.hpp>
+#include <mailroom/tools/mailroom/options.hpp>
 
 #include <cstring>
 #include <memory>
@@ -144,16 +145,15 @@ int call(const load_options& with) {
 
 }  // namespace
 
-void add_raw_call(CLI::App& to, cli::job& chosen) {
-  auto* verb =
-      cli::add_verb(to,
-                    "raw-call",
-                    "The load of `bench call` over bare libzmq, for `bench raw-serve`",
-                    "mailroom bench raw-call --connect tcp://127.0.0.1:7001 --in-flight 1000");
+void add_raw_call(const cli::command& to) {
+  const cli::command verb =
+      to.add_verb("raw-call",
+                  "The load of `bench call` over bare libzmq, for `bench raw-serve`",
+                  "mailroom bench raw-call --connect tcp://127.0.0.1:7001 --in-flight 1000");
   auto with = std::make_shared<load_options>();
-  cli::add_connect(*verb, with->connect);
-  with->add_to(*verb);
-  verb->callback([&chosen, with] { chosen = [with] { return call(*with); }; });
+  cli::add_connect(verb, with->connect);
+  with->add_to(verb);
+  verb.runs([with] { return call(*with); });
 }
 
 }  // namespace mailroom::bench

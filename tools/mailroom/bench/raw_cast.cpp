@@ -3,6 +3,7 @@
 #include <mailroom/tools/mailroom/bench/random_bytes.hpp>
 #include <mailroom/tools/mailroom/bench/raw_socket.hpp>
 #include <mailroom/tools/mailroom/bench/verbs.hpp>
+#include <mailroom/tools/mailroom/options.hpp>
 
 #include <algorithm>
 #include <cstring>
@@ -138,16 +139,15 @@ int cast(const load_options& with) {
 
 }  // namespace
 
-void add_raw_cast(CLI::App& to, cli::job& chosen) {
-  auto* verb =
-      cli::add_verb(to,
-                    "raw-cast",
-                    "The load of `bench cast` over bare libzmq, for `bench raw-sink`",
-                    "mailroom bench raw-cast --connect tcp://127.0.0.1:7001 --in-flight 10000");
+void add_raw_cast(const cli::command& to) {
+  const cli::command verb =
+      to.add_verb("raw-cast",
+                  "The load of `bench cast` over bare libzmq, for `bench raw-sink`",
+                  "mailroom bench raw-cast --connect tcp://127.0.0.1:7001 --in-flight 10000");
   auto with = std::make_shared<load_options>();
-  cli::add_connect(*verb, with->connect);
-  with->add_to(*verb);
-  verb->callback([&chosen, with] { chosen = [with] { return cast(*with); }; });
+  cli::add_connect(verb, with->connect);
+  with->add_to(verb);
+  verb.runs([with] { return cast(*with); });
 }
 
 }  // namespace mailroom::bench

@@ -93,23 +93,21 @@ int serve(const std::string& verb, const settings& with) {
 }
 
 template <bool echo>
-void add(CLI::App& to, cli::job& chosen, const std::string& name, const std::string& description) {
-  auto* verb = cli::add_verb(
-      to, name, description, "mailroom bench " + name + " --listen tcp://127.0.0.1:7001");
+void add(const cli::command& to, const std::string& name, const std::string& description) {
+  const cli::command verb =
+      to.add_verb(name, description, "mailroom bench " + name + " --listen tcp://127.0.0.1:7001");
   auto with = std::make_shared<settings>();
-  cli::add_listen(*verb, with->listen);
-  cli::add_cpu(*verb, with->cpu);
-  cli::add_json(*verb, with->as_json);
-  verb->callback([&chosen, with, name] {
-    chosen = [with, name] { return serve<echo>("bench " + name, *with); };
-  });
+  cli::add_listen(verb, with->listen);
+  cli::add_cpu(verb, with->cpu);
+  cli::add_json(verb, with->as_json);
+  verb.runs([with, name] { return serve<echo>("bench " + name, *with); });
 }
 
 }  // namespace
 
-void add_raw_serve(CLI::App& to, cli::job& chosen) {
-  add<true>(to, chosen, "raw-serve", "Echo over bare libzmq: the baseline");
-  add<false>(to, chosen, "raw-sink", "Count messages over bare libzmq: the one-way baseline");
+void add_raw_serve(const cli::command& to) {
+  add<true>(to, "raw-serve", "Echo over bare libzmq: the baseline");
+  add<false>(to, "raw-sink", "Count messages over bare libzmq: the one-way baseline");
 }
 
 }  // namespace mailroom::bench

@@ -40,19 +40,18 @@ int serve(const settings& with) {
 
 }  // namespace
 
-void add_serve(CLI::App& to, cli::job& chosen) {
-  auto* verb = cli::add_verb(
-      to,
+void add_serve(const cli::command& to) {
+  const cli::command verb = to.add_verb(
       "serve",
       "Serve topic `echo` (echo, echo_coroutine, echo_suspending, sink, received) until SIGTERM",
       "mailroom bench serve --listen tcp://127.0.0.1:7001 --executor work-stealing");
   auto with = std::make_shared<settings>();
-  cli::add_listen(*verb, with->node.listen);
-  cli::add_executor(*verb, "--executor", with->node.executor, "Where handlers run");
-  cli::add_workers(*verb, with->node.workers);
-  cli::add_cpu(*verb, with->cpu);
-  cli::add_json(*verb, with->as_json);
-  verb->callback([&chosen, with] { chosen = [with] { return serve(*with); }; });
+  cli::add_listen(verb, with->node.listen);
+  cli::add_executor(verb, "--executor", with->node.executor, "Where handlers run");
+  cli::add_workers(verb, with->node.workers);
+  cli::add_cpu(verb, with->cpu);
+  cli::add_json(verb, with->as_json);
+  verb.runs([with] { return serve(*with); });
 }
 
 }  // namespace mailroom::bench

@@ -1,7 +1,6 @@
 #include <mailroom/tools/mailroom/bench/process.hpp>
 #include <mailroom/tools/mailroom/bench/trial.hpp>
-
-#include <nlohmann/json.hpp>
+#include <mailroom/tools/mailroom/json_text.hpp>
 
 #include <cstdlib>
 
@@ -175,7 +174,7 @@ result<std::map<std::string, double>> run_once(const trial& what,
   if (server->terminate() != 0) {
     return broken(who, what, "the server did not end well");
   }
-  const auto json = nlohmann::json::parse(told, nullptr, false);
+  const auto json = cli::json_from(told);
   if (!json.is_object()) {
     return broken(who, what, "the load generator said: " + told);
   }
