@@ -224,6 +224,9 @@ class config_loader {
   std::optional<error> take_leaf(const leaf& found) {
     const auto where = path_ + ":" + std::to_string(found.line);
     const auto option = find(found.key, as_in_file);
+    if (!option && is_table(found.key)) {
+      return invalid(where, found.key + " is a table: write [" + found.key + "] above its keys");
+    }
     if (!option) {
       return invalid(where, "unknown key " + found.key + suggestion(found.key));
     }

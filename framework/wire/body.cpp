@@ -35,6 +35,30 @@ std::optional<std::uint64_t> count_after_tag(std::span<const std::byte> from) no
   return big_endian<Count>(from.data() + 1);
 }
 
+// What people call a value that begins so.
+std::string_view kind_of(std::byte first) noexcept {
+  const auto tag = static_cast<std::uint8_t>(first);
+  if (tag < 0x80 || tag >= 0xe0 || (tag >= 0xcc && tag <= 0xd3)) {
+    return "an integer";
+  }
+  if (tag < 0x90 || tag >= 0xde) {
+    return "a map";
+  }
+  if (tag < 0xa0 || tag >= 0xdc) {
+    return "an array";
+  }
+  if (tag < 0xc0 || tag >= 0xd9) {
+    return "a string";
+  }
+  if (tag == 0xca || tag == 0xcb) {
+    return "a number";
+  }
+  if (tag >= 0xc4 && tag <= 0xc6) {
+    return "binary";
+  }
+  return tag == 0xc0 ? "nil" : tag == 0xc2 || tag == 0xc3 ? "a boolean" : "an extension";
+}
+
 // `from` is not empty.
 shape shape_of(std::span<const std::byte> from) noexcept {
   const auto tag = static_cast<std::uint8_t>(from[0]);
@@ -349,6 +373,20 @@ msgpack::object_handle unpack_tree(std::span<const std::byte> value) {
                          stay,
                          nullptr,
                          msgpack::unpack_limit(most, most, most, most, most, max_depth + 1));
+}
+
+error wrong_argument(std::span<const std::byte> body,
+                     std::size_t position,
+                     const std::string& wanted) {
+  std::string_view found = "cut short";
+  cursor from(body, nullptr);
+  std::span<const std::byte> value;
+  if (from.array() && from.skip(position - 1) && from.read_raw(value)) {
+    found = kind_of(value.front());
+  }
+  return error(errc::invalid_arguments,
+               "argument " + std::to_string(position) + " should be " + wanted + ", it is " +
+                   std::string(found));
 }
 
 }  // namespace mailroom::wire

@@ -7,9 +7,11 @@
 
 #include <msgpack.hpp>
 
+#include <array>
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <optional>
 #include <span>
 #include <string>
@@ -153,8 +155,37 @@ result<T> unpack(std::span<const std::byte> body, const frame* whole = nullptr) 
   return value;
 }
 
+/// What a T is called in a body, for people.
+template <class T>
+std::string wanted() {
+  if constexpr (std::same_as<T, bool>) {
+    return "a boolean";
+  } else if constexpr (std::integral<T>) {
+    return "an integer from " + std::to_string(std::numeric_limits<T>::min()) + " to " +
+           std::to_string(std::numeric_limits<T>::max());
+  } else if constexpr (std::floating_point<T>) {
+    return "a number";
+  } else if constexpr (std::same_as<T, std::string>) {
+    return "a string";
+  } else if constexpr (std::same_as<T, bytes>) {
+    return "binary";
+  } else if constexpr (requires { typename T::mapped_type; }) {
+    return "a map";
+  } else if constexpr (requires(T & list) { list.begin(); }) {
+    return "an array of what the method takes";
+  } else {
+    return "a map of what the method takes";
+  }
+}
+
+/// `errc::invalid_arguments` for an argument list in which the one at `position`, from 1, should be
+/// what `wanted` says; tells what it is instead.
+error wrong_argument(std::span<const std::byte> body,
+                     std::size_t position,
+                     const std::string& wanted);
+
 /// An argument list. `errc::invalid_arguments` says what is wrong with it: the number, or which
-/// one.
+/// one, and what it should be.
 template <class... Ts>
 result<std::tuple<Ts...>> unpack_arguments(std::span<const std::byte> body,
                                            const frame* whole = nullptr) {
@@ -173,8 +204,8 @@ result<std::tuple<Ts...>> unpack_arguments(std::span<const std::byte> body,
   const bool good =
       std::apply([&](auto&... value) { return ((++bad, from.read(value)) && ...); }, values);
   if (!good) {
-    return error(errc::invalid_arguments,
-                 "argument " + std::to_string(bad) + " has the wrong type");
+    const std::array<std::string (*)(), sizeof...(Ts)> names{&wanted<Ts>...};
+    return wrong_argument(body, bad, names[bad - 1]());
   }
   if (!from.at_end()) {
     return error(errc::invalid_arguments, "bytes after the arguments");

@@ -93,8 +93,8 @@ void keeps_ten_thousand_coroutines_waiting_at_one_moment(const combination& of) 
   check_assembly(of, "assemble", 10'000);
 }
 
-void keeps_a_thousand_fibers_waiting_at_one_moment(const combination& of) {
-  check_assembly(of, "assemble_on_fiber", 1'000);
+void keeps_ten_thousand_fibers_waiting_at_one_moment(const combination& of) {
+  check_assembly(of, "assemble_on_fiber", 10'000);
 }
 
 void refuses_to_block_in_a_plain_handler(const combination& of) {

@@ -198,8 +198,9 @@ BOOST_AUTO_TEST_CASE(refuses_an_unknown_key_and_says_where_and_what_is_near) {
              "node.toml:1: unknown key listen (nearest: node.listen)");
   BOOST_TEST(complaint("[executors.heavy]\npolcy = \"a\"\n") ==
              "node.toml:2: unknown key executors.heavy.polcy (nearest: executors.heavy.policy)");
+  BOOST_TEST(complaint("node = 5\n") ==
+             "node.toml:1: node is a table: write [node] above its keys");
   BOOST_TEST(complaint("[attic]\n") == "node.toml:1: unknown key attic");
-  BOOST_TEST(complaint("node = 3\n") == "node.toml:1: unknown key node (nearest: node)");
 }
 
 BOOST_AUTO_TEST_CASE(refuses_an_unknown_variable_and_an_unknown_flag) {
