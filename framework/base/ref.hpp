@@ -49,7 +49,9 @@ class ref {
     return *this;
   }
   ~ref() {
-    if (object_ != nullptr && object_->references_.fetch_sub(1, std::memory_order_acq_rel) == 1) {
+    // Who is the only owner need not count down.
+    if (object_ != nullptr && (object_->references_.load(std::memory_order_acquire) == 1 ||
+                               object_->references_.fetch_sub(1, std::memory_order_acq_rel) == 1)) {
       T::dispose(object_);
     }
   }

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <mailroom/framework/async/flow.hpp>
+#include <mailroom/framework/base/block_cache.hpp>
 #include <mailroom/framework/base/ref.hpp>
 #include <mailroom/framework/base/result.hpp>
 #include <mailroom/framework/rpc/call_chain.hpp>
@@ -44,6 +45,11 @@ class pending_call final : public async::completion, public ref_counted<pending_
 
   pending_call(const method_name& method, kind sort, deadline ends, bool wait)
       : what(method), until(ends), how(sort), wait_for_ready(wait) {}
+
+  static void* operator new(std::size_t) { return block_cache<sizeof(pending_call)>::take(); }
+  static void operator delete(void* memory) noexcept {
+    block_cache<sizeof(pending_call)>::give_back(memory);
+  }
 
   /// The end of it, one way or the other; only the first counts. Loop thread, or before it was
   /// submitted.

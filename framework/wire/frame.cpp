@@ -1,3 +1,4 @@
+#include <mailroom/framework/base/block_cache.hpp>
 #include <mailroom/framework/wire/frame.hpp>
 
 #include <cstring>
@@ -15,23 +16,36 @@ class buffer_owner final : public frame::owner {
   buffer written_;
 };
 
-// Its bytes lie behind it.
+// Its bytes lie behind it. What memory it has, whoever frees it knows by its type.
+template <class Memory>
 class copied_owner final : public frame::owner {
  public:
-  static copied_owner* make(std::span<const std::byte> from) {
+  static frame copy(std::span<const std::byte> from) {
     auto* made = new (from.size()) copied_owner;
-    std::memcpy(made->bytes(), from.data(), from.size());
-    return made;
+    auto* bytes = reinterpret_cast<std::byte*>(made + 1);
+    std::memcpy(bytes, from.data(), from.size());
+    return {{bytes, from.size()}, made};
   }
-  std::byte* bytes() noexcept { return reinterpret_cast<std::byte*>(this + 1); }
 
-  static void operator delete(void* memory) noexcept { ::operator delete(memory); }
+  static void operator delete(void* memory) noexcept { Memory::give_back(memory); }
 
  private:
   static void* operator new(std::size_t own, std::size_t behind) {
-    return ::operator new(own + behind);
+    return Memory::take(own + behind);
   }
-  static void operator delete(void* memory, std::size_t) noexcept { ::operator delete(memory); }
+  static void operator delete(void* memory, std::size_t) noexcept { Memory::give_back(memory); }
+};
+
+struct any_memory {
+  static void* take(std::size_t size) { return ::operator new(size); }
+  static void give_back(void* memory) noexcept { ::operator delete(memory); }
+};
+
+// Arguments and answers of a small call.
+struct small_memory {
+  static constexpr std::size_t most = 128;
+  static void* take(std::size_t) { return block_cache<most>::take(); }
+  static void give_back(void* memory) noexcept { block_cache<most>::give_back(memory); }
 };
 
 }  // namespace
@@ -40,8 +54,10 @@ frame frame::copy_of(std::span<const std::byte> bytes) {
   if (bytes.empty()) {
     return {};
   }
-  auto* keeper = copied_owner::make(bytes);
-  return {{keeper->bytes(), bytes.size()}, keeper};
+  using small_copy = copied_owner<small_memory>;
+  return bytes.size() <= small_memory::most - sizeof(small_copy)
+             ? small_copy::copy(bytes)
+             : copied_owner<any_memory>::copy(bytes);
 }
 
 frame::frame(buffer&& written) {

@@ -53,7 +53,9 @@ class frame {
     return *this;
   }
   ~frame() {
-    if (keeper_ != nullptr && keeper_->references_.fetch_sub(1, std::memory_order_acq_rel) == 1) {
+    // Who is the only owner need not count down.
+    if (keeper_ != nullptr && (keeper_->references_.load(std::memory_order_acquire) == 1 ||
+                               keeper_->references_.fetch_sub(1, std::memory_order_acq_rel) == 1)) {
       delete keeper_;
     }
   }
