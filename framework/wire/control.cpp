@@ -2,7 +2,147 @@
 #include <mailroom/framework/wire/control.hpp>
 
 #include <algorithm>
+#include <concepts>
+#include <type_traits>
 #include <utility>
+
+namespace mailroom::wire {
+namespace {
+
+struct ping_body {
+  std::int64_t offset = 0;
+  std::int64_t error = 0;
+  std::vector<loop_state> loops;
+};
+
+struct pong_body {
+  std::vector<loop_state> loops;
+  bool draining = false;
+};
+
+// The fields of each struct by their names in the map. Here and not in the structs, as
+// MSGPACK_DEFINE_MAP would have it, which makes every file that includes them compile how they are
+// read.
+using msgpack::type::make_define_map;
+
+template <class T, class Of>
+concept some = std::same_as<std::remove_const_t<T>, Of>;
+
+auto fields(some<topic_home> auto& of) {
+  return make_define_map("exchange", of.exchange, "topic", of.topic, "loop", of.loop);
+}
+
+auto fields(some<loop_state> auto& of) {
+  return make_define_map("turns", of.turns, "oldest_queued_ms", of.oldest_queued_ms);
+}
+
+auto fields(some<hello> auto& of) {
+  return make_define_map("node",
+                         of.node,
+                         "incarnation",
+                         of.incarnation,
+                         "min",
+                         of.min,
+                         "max",
+                         of.max,
+                         "capabilities",
+                         of.capabilities,
+                         "time",
+                         of.time);
+}
+
+auto fields(some<welcome> auto& of) {
+  return make_define_map("version",
+                         of.version,
+                         "node",
+                         of.node,
+                         "incarnation",
+                         of.incarnation,
+                         "session",
+                         of.session,
+                         "echo",
+                         of.echo,
+                         "received",
+                         of.received,
+                         "sent",
+                         of.sent,
+                         "heartbeat_ms",
+                         of.heartbeat_ms,
+                         "dead_after_ms",
+                         of.dead_after_ms,
+                         "max_frame",
+                         of.max_frame,
+                         "max_body",
+                         of.max_body,
+                         "in_flight",
+                         of.in_flight,
+                         "data",
+                         of.data,
+                         "topics",
+                         of.topics);
+}
+
+auto fields(some<reject> auto& of) {
+  return make_define_map("code",
+                         of.code,
+                         "reason",
+                         of.reason,
+                         "min",
+                         of.min,
+                         "max",
+                         of.max,
+                         "retry_after_ms",
+                         of.retry_after_ms);
+}
+
+auto fields(some<ping_body> auto& of) {
+  return make_define_map("offset", of.offset, "error", of.error, "loops", of.loops);
+}
+
+auto fields(some<pong_body> auto& of) {
+  return make_define_map("loops", of.loops, "draining", of.draining);
+}
+
+auto fields(some<announce> auto& of) {
+  return make_define_map("topics", of.topics);
+}
+
+auto fields(some<goaway> auto& of) {
+  return make_define_map("reason", of.reason, "deadline_ms", of.deadline_ms);
+}
+
+template <class T>
+concept told_as_map = requires(T& of) {
+  fields(of);
+};
+
+}  // namespace
+}  // namespace mailroom::wire
+
+namespace msgpack {
+MSGPACK_API_VERSION_NAMESPACE(MSGPACK_DEFAULT_API_NS) {
+  namespace adaptor {
+
+  template <mailroom::wire::told_as_map T>
+  struct pack<T> {
+    template <class Stream>
+    packer<Stream>& operator()(packer<Stream>& out, const T& value) const {
+      mailroom::wire::fields(value).msgpack_pack(out);
+      return out;
+    }
+  };
+
+  template <mailroom::wire::told_as_map T>
+  struct convert<T> {
+    const msgpack::object& operator()(const msgpack::object& from, T& into) const {
+      mailroom::wire::fields(into).msgpack_unpack(from);
+      return from;
+    }
+  };
+
+  }  // namespace adaptor
+}
+}  // namespace msgpack
 
 namespace mailroom::wire {
 namespace {
@@ -14,19 +154,6 @@ constexpr std::uint16_t admin_reply_head_size = 16;
 error malformed(const char* what) {
   return error(errc::protocol_error, what);
 }
-
-struct ping_body {
-  std::int64_t offset = 0;
-  std::int64_t error = 0;
-  std::vector<loop_state> loops;
-  MSGPACK_DEFINE_MAP(offset, error, loops)
-};
-
-struct pong_body {
-  std::vector<loop_state> loops;
-  bool draining = false;
-  MSGPACK_DEFINE_MAP(loops, draining)
-};
 
 template <class T>
 void write_map(batch& into, kind what, const T& body) {

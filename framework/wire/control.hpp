@@ -2,8 +2,6 @@
 
 #include <mailroom/framework/wire/envelope.hpp>
 
-#include <msgpack.hpp>
-
 #include <array>
 #include <cstddef>
 #include <cstdint>
@@ -35,7 +33,6 @@ struct topic_home {
   std::string exchange;
   std::string topic;
   std::uint32_t loop = 0;
-  MSGPACK_DEFINE_MAP(exchange, topic, loop)
 
   friend bool operator==(const topic_home&, const topic_home&) = default;
 };
@@ -51,7 +48,6 @@ inline constexpr std::size_t max_topics_size = std::size_t{14} << 20;  ///< Byte
 struct loop_state {
   std::uint64_t turns = 0;
   std::uint32_t oldest_queued_ms = 0;
-  MSGPACK_DEFINE_MAP(turns, oldest_queued_ms)
 
   friend bool operator==(const loop_state&, const loop_state&) = default;
 };
@@ -64,7 +60,6 @@ struct hello {
   std::uint8_t max = protocol_version;  ///< to `max`.
   std::vector<std::string> capabilities;
   std::int64_t time = 0;  ///< Sender's clock, ns.
-  MSGPACK_DEFINE_MAP(node, incarnation, min, max, capabilities, time)
 };
 void write_hello(batch& into, const hello& what);
 result<hello> read_hello(const message& from);
@@ -88,20 +83,6 @@ struct welcome {
   std::uint32_t in_flight = 0;    ///< and unanswered calls that it takes from this peer.
   std::vector<std::string> data;  ///< Address of each I/O loop's data socket.
   std::vector<topic_home> topics;
-  MSGPACK_DEFINE_MAP(version,
-                     node,
-                     incarnation,
-                     session,
-                     echo,
-                     received,
-                     sent,
-                     heartbeat_ms,
-                     dead_after_ms,
-                     max_frame,
-                     max_body,
-                     in_flight,
-                     data,
-                     topics)
 };
 void write_welcome(batch& into, const welcome& what);
 result<welcome> read_welcome(const message& from);
@@ -113,7 +94,6 @@ struct reject {
   std::uint8_t min = protocol_version;
   std::uint8_t max = protocol_version;
   std::uint32_t retry_after_ms = 0;  ///< 0: no hint.
-  MSGPACK_DEFINE_MAP(code, reason, min, max, retry_after_ms)
 };
 void write_reject(batch& into, const reject& what);
 result<reject> read_reject(const message& from);
@@ -141,7 +121,6 @@ result<pong> read_pong(const message& from);
 /// All topics served from now on; replaces the list in welcome.
 struct announce {
   std::vector<topic_home> topics;
-  MSGPACK_DEFINE_MAP(topics)
 };
 void write_announce(batch& into, const announce& what);
 result<announce> read_announce(const message& from);
@@ -150,7 +129,6 @@ result<announce> read_announce(const message& from);
 struct goaway {
   std::string reason;
   std::uint32_t deadline_ms = 0;  ///< From now.
-  MSGPACK_DEFINE_MAP(reason, deadline_ms)
 };
 void write_goaway(batch& into, const goaway& what);
 result<goaway> read_goaway(const message& from);

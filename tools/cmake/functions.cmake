@@ -1,19 +1,22 @@
-# mailroom_library, mailroom_program, mailroom_test, mailroom_fuzz: the four things a folder can hold.
+# mailroom_library, mailroom_private_library, mailroom_program, mailroom_test, mailroom_fuzz: what a folder can hold.
 
-# mailroom_precompiled(<target>): what all compile against, made once in the target of that name.
+# mailroom_precompiled(<target>): what all compile against, made once in the target that MAILROOM_PRECOMPILED names. A
+# folder that is compiled with flags of its own names another: g++ takes one only for the flags that it was made with.
+set(MAILROOM_PRECOMPILED mailroom_precompiled)
 function(mailroom_precompiled target)
   if(NOT MAILROOM_PRECOMPILE)
     return()
   endif()
-  if(NOT TARGET mailroom_precompiled)
+  set(made ${MAILROOM_PRECOMPILED})
+  if(NOT TARGET ${made})
     file(CONFIGURE OUTPUT "${PROJECT_BINARY_DIR}/precompiled.cpp" CONTENT "")
-    add_library(mailroom_precompiled STATIC "${PROJECT_BINARY_DIR}/precompiled.cpp")
-    target_compile_features(mailroom_precompiled PRIVATE cxx_std_20)
-    target_link_libraries(mailroom_precompiled PRIVATE mailroom_flags Msgpack::cxx)
-    target_precompile_headers(mailroom_precompiled PRIVATE
+    add_library(${made} STATIC "${PROJECT_BINARY_DIR}/precompiled.cpp")
+    target_compile_features(${made} PRIVATE cxx_std_20)
+    target_link_libraries(${made} PRIVATE mailroom_flags Msgpack::cxx)
+    target_precompile_headers(${made} PRIVATE
       "${PROJECT_SOURCE_DIR}/tools/cmake/precompiled.hpp")
   endif()
-  target_precompile_headers(${target} REUSE_FROM mailroom_precompiled)
+  target_precompile_headers(${target} REUSE_FROM ${made})
 endfunction()
 
 # mailroom_library(<target> [HEADERS <public header>...] [LINKS PUBLIC|PRIVATE <target>...]
@@ -57,6 +60,17 @@ function(mailroom_library target)
   endif()
   install(TARGETS ${target} EXPORT mailroom ${file_sets})
   set_property(GLOBAL APPEND PROPERTY mailroom_libraries ${target})
+endfunction()
+
+# mailroom_private_library(<target> SOURCES <file>... [LINKS PUBLIC|PRIVATE <target>...])
+#
+# Not part of mailroom::mailroom: nobody outside of the tree builds upon it.
+function(mailroom_private_library target)
+  cmake_parse_arguments(PARSE_ARGV 1 arg "" "" "SOURCES;LINKS")
+  add_library(${target} STATIC ${arg_SOURCES})
+  target_include_directories(${target} PUBLIC "${PROJECT_BINARY_DIR}")
+  target_link_libraries(${target} PRIVATE mailroom_flags ${arg_LINKS})
+  mailroom_precompiled(${target})
 endfunction()
 
 # mailroom_program(<target> SOURCES <file>... [LINKS <target>...] [OUTPUT_NAME <name>] [INSTALL])

@@ -36,6 +36,11 @@ if(MAILROOM_CCACHE AND NOT DEFINED CMAKE_CXX_COMPILER_LAUNCHER)
     add_compile_options(-fpch-preprocess)
   endif()
 endif()
+if(CMAKE_CXX_COMPILER_ID STREQUAL GNU)
+  # kB before g++ looks for garbage: it would do so many times, for a tenth of the build, to free little of the 0.4 to
+  # 0.9 GB that a file of ours takes (a seventh more with this).
+  add_compile_options(--param=ggc-min-heapsize=600000)
+endif()
 # Boost's targets say so too; with precompiled headers all sources must say the same.
 add_compile_definitions(BOOST_ALL_NO_LIB)
 find_program(MAILROOM_LLD ld.lld)
