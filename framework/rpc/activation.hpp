@@ -100,6 +100,9 @@ class activation final : public async::home {
   /// at what comes, no more wait than the queue may hold, or `most_unseen`: over it they are
   /// refused, whatever the policy. On the loop's thread of their caller.
   void deliver(call_batch& arrived) noexcept;
+  /// One of several instances: a call was chosen to be delivered here next. Until then it counts as
+  /// queued, or all calls of a frame would go to the same instance.
+  void expect() noexcept { delivered_.fetch_add(1, std::memory_order_relaxed); }
   static constexpr std::uint32_t most_unseen = 65'536;
 
   /// Runs one turn: at most `max_calls` pieces of work, and not much longer than a millisecond.
@@ -214,7 +217,8 @@ class activation final : public async::home {
   };
 
   void take_inbox() noexcept;
-  // Calls delivered and not accepted yet. What is seen as accepted is seen as delivered.
+  // Calls delivered or expected, and not accepted yet. What is seen as accepted is seen as
+  // delivered.
   std::uint32_t unseen() const noexcept {
     const std::uint32_t accepted = accepted_.load(std::memory_order_acquire);
     return delivered_.load(std::memory_order_relaxed) - accepted;

@@ -102,7 +102,10 @@ void call_lanes::refill(batch_list& queue) noexcept {
 // ---------------------------------------------------------------- the activation's queue
 
 void activation::deliver(call_batch& arrived) noexcept {
-  if (unseen() >= std::max(definition_->queue_limit, most_unseen)) {
+  const auto calls = static_cast<std::uint32_t>(arrived.left());
+  const std::uint32_t expected = definition_->one_of_several ? calls : 0;
+  if (unseen() - expected >= std::max(definition_->queue_limit, most_unseen)) {
+    delivered_.fetch_sub(expected, std::memory_order_relaxed);
     refuse(arrived,
            0,
            error(errc::busy, "'" + topic_ + "' is so busy that it does not even look at its calls")
@@ -110,7 +113,7 @@ void activation::deliver(call_batch& arrived) noexcept {
     delete &arrived;
     return;
   }
-  delivered_.fetch_add(static_cast<std::uint32_t>(arrived.left()), std::memory_order_relaxed);
+  delivered_.fetch_add(calls - expected, std::memory_order_relaxed);
   post(arrived);
 }
 

@@ -107,7 +107,7 @@ class client {
 
   /// A client that differs in what the options name.
   client prepare(call_options options) const;
-  /// A client for all servers of the topic at once; casts only.
+  /// A client for all servers of the topic at once, and all instances there; casts only.
   client fanout() const { return prepare({.fanout = true}); }
 
   /// Asks and waits for the answer: blocks a thread that is no actor's, parks a suspending handler.

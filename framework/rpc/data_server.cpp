@@ -16,6 +16,10 @@ namespace {
 constexpr std::size_t most_reserved = 1024;  // Calls.
 constexpr duration attach_within = std::chrono::seconds(2);
 
+void count(std::atomic<std::uint64_t>& counter, std::size_t more) noexcept {
+  counter.store(counter.load(std::memory_order_relaxed) + more, std::memory_order_relaxed);
+}
+
 }  // namespace
 
 /// One peer's data link, from its attach message to its end.
@@ -230,8 +234,7 @@ class inbound_session final : public link_observer, private executors::timer {
     if (chained_ != head.id) {
       within = {};  // Of a call that was not sent after all.
     }
-    auto& counter = wants_answer ? server_.counters_.calls : server_.counters_.casts;
-    counter.store(counter.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
+    count(wants_answer ? server_.counters_.calls : server_.counters_.casts, 1);
     if (wants_answer && !from_->admit()) {
       server_.counters_.refused.fetch_add(1, std::memory_order_relaxed);
       wire::write_failure(from_->answers(),
@@ -271,9 +274,20 @@ class inbound_session final : public link_observer, private executors::timer {
       route.found = *found;
       route.generation = generation;
     }
-    batch_for(*route.found.at, whole, messages, batches)
-        .add({head.id, until, route.found.what, received.payload, wants_answer, head.priority},
-             std::move(within));
+    const auto& [at, what, among] = route.found;
+    const arrived_call call{head.id, until, what, received.payload, wants_answer, head.priority};
+    if (among == nullptr) {
+      batch_for(*at, whole, messages, batches).add(call, std::move(within));
+    } else if (head.for_all && !wants_answer) {
+      for (activation* each : among->all()) {
+        each->expect();
+        batch_for(*each, whole, messages, batches).add(call);
+      }
+      count(server_.counters_.casts, among->all().size() - 1);  // Each ends by itself.
+    } else {
+      activation& to = among->pick(*what, received.payload, within.get());
+      batch_for(to, whole, messages, batches).add(call, std::move(within));
+    }
     return {};
   }
 

@@ -16,10 +16,15 @@ std::string in_quotes(std::string_view text) {
 
 }  // namespace
 
-bool dispatcher::add(std::shared_ptr<const target> served, activation& at) {
+bool dispatcher::add(std::shared_ptr<const target> served,
+                     std::vector<activation*> instances,
+                     sharing how) {
+  activation* const first = instances.front();
+  auto all =
+      instances.size() > 1 ? std::make_unique<instance_group>(std::move(instances), how) : nullptr;
   const std::unique_lock lock(mutex_);
   auto& entries = topics_[{served->exchange, served->topic}];
-  entries.push_back({std::move(served), &at});
+  entries.push_back({std::move(served), first, std::move(all)});
   generation_.fetch_add(1, std::memory_order_release);
   return entries.size() == 1;
 }
@@ -55,7 +60,7 @@ result<dispatcher::found> dispatcher::find(const wire::route& asked) const {
     of_version = &each;
     if (!asked.method.empty() && asked.method.front() != '_') {
       if (const method* what = each.at->definition().find(asked.method)) {
-        return found{each.at, what};
+        return found{each.at, what, each.all.get()};
       }
     }
   }
@@ -82,11 +87,12 @@ result<dispatcher::found> dispatcher::find(const wire::route& asked) const {
                    (near.empty() ? "" : " (nearest: " + near + ")"));
 }
 
-void dispatcher::each(const std::function<void(const target&, const activation&)>& see) const {
+void dispatcher::each(
+    const std::function<void(const target&, std::span<activation* const>)>& see) const {
   const std::shared_lock lock(mutex_);
   for (const auto& [name, entries] : topics_) {
     for (const auto& one : entries) {
-      see(*one.served, *one.at);
+      see(*one.served, one.instances());
     }
   }
 }

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <mailroom/framework/base/result.hpp>
+#include <mailroom/framework/rpc/instances.hpp>
 #include <mailroom/framework/rpc/target.hpp>
 #include <mailroom/framework/wire/envelope.hpp>
 
@@ -10,6 +11,7 @@
 #include <map>
 #include <memory>
 #include <shared_mutex>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -26,13 +28,16 @@ class dispatcher {
   struct found {
     activation* at = nullptr;
     const method* what = nullptr;
+    instance_group* among = nullptr;  ///< Who says which one; null: `at` is the only one.
   };
 
-  /// Adds an endpoint behind its target's topic; true if the topic is new here. `at` must outlive
-  /// the dispatcher.
-  bool add(std::shared_ptr<const target> served, activation& at);
+  /// Adds an endpoint, which has these instances (at least one), behind its target's topic; true if
+  /// the topic is new here. They must outlive the dispatcher.
+  bool add(std::shared_ptr<const target> served,
+           std::vector<activation*> instances,
+           sharing how = sharing::balanced);
   bool add(const target& served, activation& at) {
-    return add(std::make_shared<const target>(served), at);
+    return add(std::make_shared<const target>(served), {&at});
   }
 
   /// Exchange and topic of all that is served.
@@ -47,13 +52,19 @@ class dispatcher {
   /// Grows with every change, so that who keeps what was found knows when to ask again.
   std::uint64_t generation() const noexcept { return generation_.load(std::memory_order_acquire); }
 
-  /// Calls `see` for each endpoint, by topic, in the order they were added.
-  void each(const std::function<void(const target&, const activation&)>& see) const;
+  /// Calls `see` with the instances of each endpoint, by topic, in the order they were added.
+  void each(
+      const std::function<void(const target&, std::span<activation* const> instances)>& see) const;
 
  private:
   struct entry {
     std::shared_ptr<const target> served;  // The node's own: an idle endpoint should cost little.
-    activation* at;
+    activation* at;                        // The first instance.
+    std::unique_ptr<instance_group> all;   // Null: there is no other.
+
+    std::span<activation* const> instances() const noexcept {
+      return all ? all->all() : std::span<activation* const>(&at, 1);
+    }
   };
 
   mutable std::shared_mutex mutex_;

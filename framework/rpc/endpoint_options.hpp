@@ -14,7 +14,12 @@ struct endpoint_options {
   std::optional<std::size_t> queue_limit = {};
   std::optional<mailroom::queue_policy> queue_policy = {};
 
+  /// See `endpoint_builder::instances`. More than one only where the code says that there may be
+  /// more: a class that keeps something by itself would do wrong. At most `most_instances`.
+  std::optional<std::size_t> instances = {};
+
   static constexpr std::size_t most_queued = 1'000'000'000;
+  static constexpr std::size_t most_instances = 1024;
 };
 
 }  // namespace mailroom

@@ -7,6 +7,7 @@
 #include <mailroom/framework/rpc/blocking_call.hpp>
 #include <mailroom/framework/rpc/context.hpp>
 #include <mailroom/framework/rpc/incoming.hpp>
+#include <mailroom/framework/rpc/instances.hpp>
 #include <mailroom/framework/rpc/queue_policy.hpp>
 
 #include <cstdint>
@@ -21,15 +22,24 @@
 
 namespace mailroom::rpc {
 
+/// What is said of a method where it is registered.
+struct method_description {
+  std::string name;
+  async::style how = async::style::plain;
+  bool idempotent = false;
+  std::uint8_t key_argument = 0;
+};
+
 /// A method of an endpoint as the dispatcher sees it: a name and a way to start it. Immutable, so
 /// that any thread may look at it; calls are started on turns of their endpoint.
 class method {
  public:
-  method(const std::string& topic, std::string_view name, async::style how, bool idempotent)
-      : full_name_(topic + "." + std::string(name)),
+  method(const std::string& topic, const method_description& of)
+      : full_name_(topic + "." + of.name),
         name_at_(static_cast<std::uint32_t>(topic.size() + 1)),
-        how_(how),
-        idempotent_(idempotent) {}
+        how_(of.how),
+        idempotent_(of.idempotent),
+        key_argument_(of.key_argument) {}
   method(const method&) = delete;
   method& operator=(const method&) = delete;
   virtual ~method() = default;
@@ -39,6 +49,8 @@ class method {
   const std::string& full_name() const noexcept { return full_name_; }
   async::style how() const noexcept { return how_; }
   bool idempotent() const noexcept { return idempotent_; }
+  /// Which argument says to which instance a call goes, from 0.
+  std::size_t key_argument() const noexcept { return key_argument_; }
 
   /// Decodes the arguments and runs the handler until it ends or first waits. The call is answered,
   /// now or later.
@@ -52,6 +64,15 @@ class method {
   std::uint32_t name_at_;  // In full_name_: an idle endpoint should cost little.
   async::style how_;
   bool idempotent_;
+  std::uint8_t key_argument_;
+};
+
+struct endpoint_definition;
+
+/// The second instance of an endpoint and all after it, each with an object of its own.
+struct other_instances {
+  sharing how = sharing::balanced;
+  std::vector<std::shared_ptr<const endpoint_definition>> all;
 };
 
 /// An endpoint: its object and what that offers.
@@ -60,9 +81,11 @@ struct endpoint_definition {
   std::shared_ptr<void> object;  ///< Whose methods they are.
   bool exclusive = false;
   bool lets_own_chain_in = false;  ///< Exclusive but to calls that the present one waits for.
+  bool one_of_several = false;     ///< There are more instances.
   queue_policy when_full = queue_policy::refuse_newest;
-  std::uint32_t queue_limit = 65'536;  ///< Calls.
-  std::string executor;                ///< Policy that serves it; empty: the node's.
+  std::uint32_t queue_limit = 65'536;             ///< Calls.
+  std::string executor;                           ///< Policy that serves it; empty: the node's.
+  std::unique_ptr<const other_instances> others;  ///< Of the first instance, if there are more.
 
   const method* find(std::string_view name) const noexcept {
     for (const auto& each : methods) {
@@ -81,12 +104,8 @@ class bound_method final : public method {
  public:
   using values = std::tuple<std::decay_t<Args>...>;
 
-  bound_method(const std::string& topic,
-               std::string_view name,
-               async::style how,
-               bool idempotent,
-               Function function)
-      : method(topic, name, how, idempotent), function_(function) {}
+  bound_method(const std::string& topic, const method_description& of, Function function)
+      : method(topic, of), function_(function) {}
 
   void start(void* object,
              incoming&& call,

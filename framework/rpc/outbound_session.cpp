@@ -73,6 +73,7 @@ wire::batch& outbound_session::begin(const pending_call& call, std::uint64_t id)
   head.id = id;
   head.route = route_of(call.what.names, batch);
   head.priority = call.priority;
+  head.for_all = call.how == pending_call::kind::fanout;
   if (!call.until.is_none()) {
     head.deadline = call.until.at().time_since_epoch().count();
   }

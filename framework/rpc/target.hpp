@@ -33,7 +33,7 @@ struct target {
   std::string name_space;  ///< Several interfaces behind one topic. Empty is the null namespace.
   std::string version;     ///< "major.minor"; not given means 1.0.
   std::string server;      ///< One server by its node name, and no other.
-  bool fanout = false;     ///< All servers of the topic; casts only.
+  bool fanout = false;     ///< All servers of the topic, and all instances there; casts only.
 
   operator target_view() const& noexcept {  // NOLINT(google-explicit-constructor)
     return {exchange, topic, name_space, version, server, fanout};

@@ -205,12 +205,14 @@ class reader {
 struct call_head {
   static constexpr std::uint16_t size = 24;
   static constexpr std::int64_t no_deadline = INT64_MAX;
+  static constexpr std::uint8_t for_all_bit = 1;
 
   std::uint64_t id = 0;  ///< Chosen by the caller, never reused in a session. 0 for casts.
   std::int64_t deadline = no_deadline;
   std::uint32_t route = 0;    ///< Declared before by a `route` message of the same link.
   std::uint8_t attempt = 0;   ///< 0 at first; counts automatic retries.
   std::uint8_t priority = 0;  ///< At most `highest_priority`; a reader takes more for that.
+  bool for_all = false;       ///< Casts: for each instance that the receiver has of the endpoint.
 
   void write(std::byte* to) const noexcept {
     store(to, id);
@@ -218,7 +220,8 @@ struct call_head {
     store(to + 16, route);
     to[20] = static_cast<std::byte>(attempt);
     to[21] = static_cast<std::byte>(priority);
-    store<std::uint16_t>(to + 22, 0);
+    to[22] = static_cast<std::byte>(for_all ? for_all_bit : 0);
+    to[23] = std::byte{0};
   }
   static bool read(std::span<const std::byte> head, call_head& into) noexcept {
     if (head.size() < size) {
@@ -229,6 +232,7 @@ struct call_head {
     into.route = load<std::uint32_t>(head.data() + 16);
     into.attempt = static_cast<std::uint8_t>(head[20]);
     into.priority = std::min(static_cast<std::uint8_t>(head[21]), highest_priority);
+    into.for_all = (static_cast<std::uint8_t>(head[22]) & for_all_bit) != 0;
     return true;
   }
 };

@@ -95,8 +95,13 @@ result<void> node::impl::add(target at, const builder& build) {
   std::shared_ptr<const rpc::endpoint_definition> what;
   try {
     const auto deployed = options.endpoints.find(at.topic);
-    what = build(at.topic,
-                 deployed == options.endpoints.end() ? endpoint_options{} : deployed->second);
+    auto built = build(at.topic,
+                       deployed == options.endpoints.end() ? endpoint_options{} : deployed->second);
+    if (!built) {
+      return error(built.error().code(),
+                   "topic '" + at.topic + "' " + std::string(built.error().message()));
+    }
+    what = *std::move(built);
   } catch (const std::exception& thrown) {
     return error(errc::handler_failed,
                  "the endpoint of topic '" + at.topic + "' could not be made: " + thrown.what());

@@ -80,16 +80,20 @@ class node {
 
   /// Serves an endpoint behind `at.topic`. Before or after `start`. Errors: `invalid_target` (no
   /// topic, bad version, a name over 4096 bytes), `invalid_value` (placed on an executor that does
-  /// not exist), `too_large` (more topics than peers can be told of: 65 536, or 14 MiB of names);
-  /// an endpoint whose constructor throws is `handler_failed`.
+  /// not exist, or deployed with several instances though it must be alone), `too_large` (more
+  /// topics than peers can be told of: 65 536, or 14 MiB of names); an endpoint whose constructor
+  /// throws is `handler_failed`.
   template <class Object>
   // NOLINTNEXTLINE(performance-unnecessary-value-param): it is moved on.
   node_outcome serve(target at, endpoint_builder<Object>&& what) {
     auto kept = std::make_shared<endpoint_builder<Object>>(std::move(what));
-    return add(std::move(at), [kept](const std::string& topic, const endpoint_options& deployed) {
-      kept->deploy(deployed);
-      return std::move(*kept).build(topic);
-    });
+    return add(std::move(at),
+               [kept](const std::string& topic, const endpoint_options& deployed) -> built {
+                 if (auto good = kept->deploy(deployed); !good) {
+                   return good.error();
+                 }
+                 return std::move(*kept).build(topic);
+               });
   }
 
   /// Opens the listening address and begins to connect; returns when each address of `connect` is
@@ -144,8 +148,8 @@ class node {
   operator rpc::connector&();  // NOLINT(google-explicit-constructor): a client is made from a node.
 
  private:
-  using builder = std::function<std::shared_ptr<const rpc::endpoint_definition>(
-      const std::string& topic, const endpoint_options& deployed)>;
+  using built = result<std::shared_ptr<const rpc::endpoint_definition>>;
+  using builder = std::function<built(const std::string& topic, const endpoint_options& deployed)>;
   result<void> add(target at, const builder& build);
 
   class impl;

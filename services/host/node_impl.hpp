@@ -84,6 +84,8 @@ class running_node {
 
   result<executors::executor*> executor_for(const std::string& name);
   result<executors::executor*> home_of(const served& what);
+  /// True if its topic is new. Under endpoints_mutex_.
+  bool add_instances(const served& of, executors::executor& home);
   /// Moves all endpoints of a topic; `tell` hears of the outcome on the control thread.
   void move(const std::string& topic,
             const std::string& executor,

@@ -50,6 +50,29 @@ void field(packer& out, std::string_view name, const T& value) {
   out.pack(value);
 }
 
+// Of all instances together.
+void fields_of_calls(packer& out, const std::vector<const rpc::activation*>& instances) {
+  const auto sum = [&](const auto& of) {
+    std::uint64_t all = 0;
+    for (const auto* each : instances) {
+      all += of(*each);
+    }
+    return all;
+  };
+  using counters = rpc::activation::counters;
+  const auto counted = [&](std::atomic<std::uint64_t> counters::*which) {
+    return sum([which](const auto& each) { return (each.counts().*which).load(); });
+  };
+  field(out, "queued", sum([](const auto& each) { return each.queued(); }));
+  field(out, "running", sum([](const auto& each) { return each.running(); }));
+  field(out, "started", counted(&counters::started));
+  field(out, "answered", counted(&counters::answered));
+  field(out, "failed", counted(&counters::failed));
+  field(out, "expired", counted(&counters::expired));
+  field(out, "refused", counted(&counters::refused));
+  field(out, "dropped", counted(&counters::dropped));
+}
+
 }  // namespace
 
 void running_node::add_verbs() {
@@ -84,32 +107,39 @@ void running_node::add_verbs() {
 wire::buffer running_node::describe() {
   wire::buffer written;
   packer out(written);
-  std::vector<std::pair<target, const rpc::activation*>> all;
-  dispatcher_.each(
-      [&](const target& at, const rpc::activation& what) { all.emplace_back(at, &what); });
+  struct described {
+    target at;
+    std::vector<const rpc::activation*> instances;
+  };
+  std::vector<described> all;
+  dispatcher_.each([&](const target& at, std::span<rpc::activation* const> instances) {
+    all.push_back({at, {instances.begin(), instances.end()}});
+  });
   out.pack_map(4);
   field(out, "node", options_.name);
   field(out, "incarnation", hexadecimal(incarnation_));
   field(out, "executor", options_.executor);
   out.pack("topics");
   out.pack_array(static_cast<std::uint32_t>(all.size()));
-  for (const auto& [at, what] : all) {
-    out.pack_map(16);
+  for (const auto& [at, instances] : all) {
+    const auto* what = instances.front();
+    const auto& others = what->definition().others;
+    out.pack_map(19);
     field(out, "exchange", at.exchange);
     field(out, "topic", at.topic);
     field(out, "namespace", at.name_space);
     field(out, "version", at.version.empty() ? std::string("1.0") : at.version);
     field(out, "executor", what->executor_name());
-    field(out, "queued", what->queued());
-    field(out, "running", what->running());
-    field(out, "started", what->counts().started.load());
-    field(out, "answered", what->counts().answered.load());
-    field(out, "failed", what->counts().failed.load());
-    field(out, "expired", what->counts().expired.load());
-    field(out, "refused", what->counts().refused.load());
-    field(out, "dropped", what->counts().dropped.load());
+    field(out, "instances", instances.size());
+    field(out, "sharing", to_string(others ? others->how : rpc::sharing::balanced));
     field(out, "queue_limit", what->definition().queue_limit);
     field(out, "queue_policy", to_string(what->definition().when_full));
+    out.pack("load");
+    out.pack_array(static_cast<std::uint32_t>(instances.size()));
+    for (const auto* each : instances) {
+      out.pack(each->queued() + each->running());
+    }
+    fields_of_calls(out, instances);
     out.pack("methods");
     out.pack_array(static_cast<std::uint32_t>(what->definition().methods.size()));
     for (const auto& method : what->definition().methods) {
@@ -127,8 +157,11 @@ wire::buffer running_node::executors_table() {
   wire::buffer written;
   packer out(written);
   std::map<std::string, std::size_t> endpoints;
-  dispatcher_.each(
-      [&](const target&, const rpc::activation& what) { ++endpoints[what.executor_name()]; });
+  dispatcher_.each([&](const target&, std::span<rpc::activation* const> instances) {
+    for (const auto* each : instances) {
+      ++endpoints[each->executor_name()];
+    }
+  });
   const double lived = std::chrono::duration<double>(host_.now() - started_).count();
   out.pack_array(static_cast<std::uint32_t>(executors_.size()));
   for (const auto& [name, executor] : executors_) {

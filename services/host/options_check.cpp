@@ -54,6 +54,12 @@ std::optional<wrong_option> find_wrong(const node_options& of) {
                    "topic '" + topic + "': a queue holds from 1 to 1000000000 calls, not " +
                        std::to_string(*each.queue_limit));
     }
+    if (each.instances &&
+        (*each.instances == 0 || *each.instances > endpoint_options::most_instances)) {
+      return wrong("endpoints",
+                   "topic '" + topic + "': there are from 1 to 1024 instances, not " +
+                       std::to_string(*each.instances));
+    }
   }
   if (of.workers > most_workers) {
     return wrong("workers", "at most 1024 workers, not " + std::to_string(of.workers));

@@ -79,6 +79,40 @@ result<executors::executor*> running_node::home_of(const served& what) {
                                      : executor_for(what.what->executor);
 }
 
+result<void> running_node::serve(const std::vector<served>& all) {
+  bool new_topic = false;
+  {
+    const std::lock_guard lock(endpoints_mutex_);
+    for (const auto& each : all) {
+      const auto home = home_of(each);
+      if (!home) {
+        return home.error();
+      }
+      new_topic |= add_instances(each, **home);
+    }
+  }
+  if (new_topic) {
+    // Without the lock, which the control plane takes: a handler may be stuck on the I/O loop.
+    topics_changed();
+  }
+  return {};
+}
+
+bool running_node::add_instances(const served& of, executors::executor& home) {
+  std::vector<rpc::activation*> instances;
+  const auto spawn = [&](const std::shared_ptr<const rpc::endpoint_definition>& what) {
+    auto& made = endpoints_.emplace_back(runtime_->spawn(what, of.at->topic, *connector_, home));
+    instances.push_back(&made->activation());
+  };
+  spawn(of.what);
+  auto how = rpc::sharing::balanced;
+  if (const auto* others = of.what->others.get()) {
+    std::for_each(others->all.begin(), others->all.end(), spawn);
+    how = others->how;
+  }
+  return dispatcher_.add(of.at, std::move(instances), how);
+}
+
 /// One order to move the endpoints of a topic: all of them, or none.
 class topic_move final : public std::enable_shared_from_this<topic_move>, private executors::timer {
  public:

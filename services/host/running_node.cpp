@@ -134,27 +134,6 @@ result<void> running_node::join() {
   return connect();
 }
 
-result<void> running_node::serve(const std::vector<served>& all) {
-  bool new_topic = false;
-  {
-    const std::lock_guard lock(endpoints_mutex_);
-    for (const auto& each : all) {
-      const auto home = home_of(each);
-      if (!home) {
-        return home.error();
-      }
-      auto& made =
-          endpoints_.emplace_back(runtime_->spawn(each.what, each.at->topic, *connector_, **home));
-      new_topic |= dispatcher_.add(each.at, made->activation());
-    }
-  }
-  if (new_topic) {
-    // Without the lock, which the control plane takes: a handler may be stuck on the I/O loop.
-    topics_changed();
-  }
-  return {};
-}
-
 void running_node::topics_changed() {
   std::vector<wire::topic_home> topics;
   for (auto& [exchange, topic] : dispatcher_.topics()) {

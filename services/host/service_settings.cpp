@@ -119,7 +119,7 @@ result<std::size_t> number_from(const config& settings,
   return number;
 }
 
-/// The tables [endpoints."topic"] < the flags --queue-limit and --queue-policy.
+/// The tables [endpoints."topic"] < the flags --queue-limit, --queue-policy and --instances.
 result<std::map<std::string, endpoint_options>> endpoints_from(const config& settings) {
   std::map<std::string, endpoint_options> all;
   for (const auto& topic : settings.names("endpoints")) {
@@ -129,6 +129,9 @@ result<std::map<std::string, endpoint_options>> endpoints_from(const config& set
     }
     if (const auto key = table + ".queue_policy"; settings.has(key)) {
       all[topic].queue_policy = queue_policy_from(settings.text(key));
+    }
+    if (const auto key = table + ".instances"; settings.has(key)) {
+      all[topic].instances = static_cast<std::size_t>(settings.integer(key));
     }
   }
   const auto limits = by_topic(settings, "node.queue_limit", "calls");
@@ -159,6 +162,18 @@ result<std::map<std::string, endpoint_options>> endpoints_from(const config& set
                          known[0] + ", " + known[1] + " and " + known[2]);
     }
     all[topic].queue_policy = *policy;
+  }
+  const auto counts = by_topic(settings, "node.instances", "number");
+  if (!counts) {
+    return counts.error();
+  }
+  for (const auto& [topic, text] : *counts) {
+    const auto count =
+        number_from(settings, "node.instances", text, endpoint_options::most_instances);
+    if (!count) {
+      return count.error();
+    }
+    all[topic].instances = *count;
   }
   return all;
 }
@@ -218,6 +233,11 @@ config_schema node_schema(const std::vector<option>& more) {
             .type = option_type::list,
             .help = "topic=policy: who goes when more would wait: refuse_newest, drop_oldest or "
                     "by_priority; may be repeated"})
+      .add({.key = "node.instances",
+            .type = option_type::list,
+            .help =
+                "topic=number: so many actors serve that topic, if its code says that there may "
+                "be several; may be repeated"})
       .add({.key = "endpoints.*.queue_limit",
             .type = option_type::integer,
             .help = "calls of a topic that may wait, as --queue-limit says it",
@@ -226,6 +246,11 @@ config_schema node_schema(const std::vector<option>& more) {
       .add({.key = "endpoints.*.queue_policy",
             .help = "who goes when more would wait, as --queue-policy says it",
             .choices = queue_policy_names()})
+      .add({.key = "endpoints.*.instances",
+            .type = option_type::integer,
+            .help = "how many actors serve a topic, as --instances says it",
+            .minimum = 1,
+            .maximum = static_cast<std::int64_t>(endpoint_options::most_instances)})
       .add({.key = "node.heartbeat",
             .type = option_type::time,
             .fallback = "1s",

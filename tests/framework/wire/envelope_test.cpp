@@ -135,8 +135,12 @@ BOOST_AUTO_TEST_CASE(promises_no_more_messages_than_fit_into_the_frame) {
 
 BOOST_AUTO_TEST_CASE(carries_the_fields_of_a_call) {
   batch out(plane::data);
-  const wire::call_head sent{
-      .id = 1ULL << 63U, .deadline = -5, .route = 70'000, .attempt = 2, .priority = 1};
+  const wire::call_head sent{.id = 1ULL << 63U,
+                             .deadline = -5,
+                             .route = 70'000,
+                             .attempt = 2,
+                             .priority = 1,
+                             .for_all = true};
   sent.write(out.begin(kind::call, wire::call_head::size));
   out.finish();
   const auto frame = out.take();
@@ -147,6 +151,7 @@ BOOST_AUTO_TEST_CASE(carries_the_fields_of_a_call) {
   BOOST_TEST(received.route == sent.route);
   BOOST_TEST(received.attempt == sent.attempt);
   BOOST_TEST(received.priority == sent.priority);
+  BOOST_TEST(received.for_all);
 }
 
 BOOST_AUTO_TEST_CASE(carries_an_error_with_all_that_it_says) {

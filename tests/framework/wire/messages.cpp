@@ -63,13 +63,17 @@ result<json> call_to_json(const wire::message& from) {
   if (!wire::call_head::read(from.head, head)) {
     return short_fields();
   }
-  return json{{"kind", from.what == kind::call ? "call" : "cast"},
-              {"id", head.id},
-              {"deadline", head.deadline},
-              {"route", head.route},
-              {"attempt", head.attempt},
-              {"priority", head.priority},
-              {"arguments", body(from.payload)}};
+  json shown{{"kind", from.what == kind::call ? "call" : "cast"},
+             {"id", head.id},
+             {"deadline", head.deadline},
+             {"route", head.route},
+             {"attempt", head.attempt},
+             {"priority", head.priority},
+             {"arguments", body(from.payload)}};
+  if (head.for_all) {
+    shown["for_all"] = true;
+  }
+  return shown;
 }
 
 result<json> reply_to_json(const wire::message& from) {

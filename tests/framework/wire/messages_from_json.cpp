@@ -54,6 +54,7 @@ void write_call(wire::batch& into, const json& what) {
   head.route = what["route"];
   head.attempt = what["attempt"];
   head.priority = what["priority"];
+  head.for_all = what.value("for_all", false);
   head.write(into.begin(what["kind"] == "call" ? kind::call : kind::cast, wire::call_head::size));
   into.bytes().append(wire::arguments_from_json(what["arguments"].dump()).value().bytes());
   into.finish();

@@ -243,6 +243,9 @@ def arguments(fields, payload):
 
 
 def call(fields, payload):
+    flags = fields.pop("flags")
+    if flags & FOR_ALL:
+        fields["for_all"] = True
     return arguments({**fields, "priority": min(fields["priority"], HIGHEST_PRIORITY)}, payload)
 
 
@@ -307,8 +310,9 @@ def bare(fields, _):
     return fields
 
 
-CALL = named("QqIBB2x", "id", "deadline", "route", "attempt", "priority")
+CALL = named("QqIBBBx", "id", "deadline", "route", "attempt", "priority", "flags")
 HIGHEST_PRIORITY = 7
+FOR_ALL = 1
 NOTHING = named("")
 DATA = {
     1: ("call", CALL, call),

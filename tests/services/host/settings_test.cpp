@@ -71,6 +71,7 @@ queue_limit = 10
 queue_policy = "by_priority"
 [endpoints."meters.cpu"]
 queue_limit = 20
+instances = 2
 )";
 
 }  // namespace
@@ -103,6 +104,15 @@ BOOST_AUTO_TEST_CASE(take_what_flags_and_environment_say_for_more_than_the_file)
   BOOST_TEST(options_of(flags, "b").queue_limit.value() == 1'000'000'000U);
 }
 
+BOOST_AUTO_TEST_CASE(say_how_many_instances_a_topic_has) {
+  BOOST_TEST(options_of({.file = file}, "meters.cpu").instances.value() == 2U);
+  BOOST_TEST(!options_of({.file = file}, "echo").instances.has_value());
+  const given more{.file = file, .flags = {{"instances", "meters.cpu=4"}, {"instances", "echo=5"}}};
+  BOOST_TEST(options_of(more, "meters.cpu").instances.value() == 4U);
+  BOOST_TEST(options_of(more, "meters.cpu").queue_limit.value() == 20U);
+  BOOST_TEST(options_of(more, "echo").instances.value() == 5U);
+}
+
 BOOST_AUTO_TEST_CASE(tell_where_a_bound_that_cannot_be_was_given) {
   for (const auto* value : {"0", "-1", "1000000001", "99999999999999999999", "many", "1k"}) {
     check_says(refusal_of({.flags = {{"queue-limit", std::string("echo=") + value}}}),
@@ -112,6 +122,9 @@ BOOST_AUTO_TEST_CASE(tell_where_a_bound_that_cannot_be_was_given) {
     check_says(refusal_of({.flags = {{"queue-limit", words}}}),
                {"flag --queue-limit", "is not topic=calls"});
   }
+  check_says(refusal_of({.flags = {{"instances", "echo=1025"}}}),
+             {"flag --instances", "'1025' is not a number from 1 to 1024"});
+  check_says(refusal_of({.file = "[endpoints.echo]\ninstances = 0\n"}), {"toml:2", "1"});
   check_says(refusal_of({.flags = {{"queue-policy", "echo=drop_newest"}}}),
              {"flag --queue-policy",
               "no queue policy 'drop_newest'",

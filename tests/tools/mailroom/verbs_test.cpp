@@ -112,6 +112,7 @@ BOOST_AUTO_TEST_CASE(describe_shows_topics_and_methods_with_their_style) {
   const outcome told = run({"describe", "--connect", address});
   BOOST_TEST(told.code == 0);
   for (const char* part : {"loop-bound",
+                           "INSTANCES",
                            "REFUSED",
                            "DROPPED",
                            "echo (plain)",
@@ -130,6 +131,7 @@ BOOST_AUTO_TEST_CASE(describe_shows_topics_and_methods_with_their_style) {
     BOOST_TEST(parsed.at("topics")[0].at(state).is_number_unsigned(), state);
   }
   BOOST_TEST(parsed.at("topics")[0].at("queue_policy") == "refuse_newest");
+  BOOST_TEST(parsed.at("topics")[0].at("instances") == 1);
 }
 
 BOOST_AUTO_TEST_CASE(executor_ls_shows_threads_and_counters) {

@@ -81,7 +81,21 @@ void site::on_loop(const std::function<void()>& what) {
   BOOST_REQUIRE(done->reaches(1));
 }
 
-rpc::activation& site::add(const target& at, std::shared_ptr<const rpc::endpoint_definition> what) {
+std::vector<rpc::activation*> site::add(const target& at,
+                                        std::shared_ptr<const rpc::endpoint_definition> what) {
+  std::vector<rpc::activation*> instances{&run(at, what)};
+  auto how = rpc::sharing::balanced;
+  if (what->others) {
+    for (const auto& each : what->others->all) {
+      instances.push_back(&run(at, each));
+    }
+    how = what->others->how;
+  }
+  dispatcher_.add(std::make_shared<const target>(at), instances, how);
+  return instances;
+}
+
+rpc::activation& site::run(const target& at, std::shared_ptr<const rpc::endpoint_definition> what) {
   // Always the same worker, as a runtime must do for endpoints with fibers.
   const auto worker = executors::affinity::worker(next_worker_++);
   const bool fibers = std::any_of(what->methods.begin(), what->methods.end(), [](const auto& each) {
@@ -95,7 +109,6 @@ rpc::activation& site::add(const target& at, std::shared_ptr<const rpc::endpoint
                                       connector_,
                                       &pool_,
                                       &loop_));
-  dispatcher_.add(at, runners_.back()->activation());
   return runners_.back()->activation();
 }
 
@@ -114,7 +127,7 @@ void site::connect(site& other, std::uint32_t in_flight) {
   agreed.data_address = other.address_;
   agreed.session = other.open_session(name_);
   agreed.in_flight = in_flight;
-  other.dispatcher_.each([&](const target& at, const rpc::activation&) {
+  other.dispatcher_.each([&](const target& at, std::span<rpc::activation* const>) {
     agreed.topics.push_back({at.exchange, at.topic, 0});
   });
   const auto up = std::make_shared<tally>();

@@ -43,6 +43,11 @@ class site {
 
   template <class Object>
   rpc::activation& serve(const target& at, endpoint_builder<Object>&& what) {
+    return *add(at, std::move(what).build(at.topic)).front();
+  }
+  /// The same for an endpoint of several instances; all of them.
+  template <class Object>
+  std::vector<rpc::activation*> serve_all(const target& at, endpoint_builder<Object>&& what) {
     return add(at, std::move(what).build(at.topic));
   }
 
@@ -78,7 +83,9 @@ class site {
   void close();
 
  private:
-  rpc::activation& add(const target& at, std::shared_ptr<const rpc::endpoint_definition> what);
+  std::vector<rpc::activation*> add(const target& at,
+                                    std::shared_ptr<const rpc::endpoint_definition> what);
+  rpc::activation& run(const target& at, std::shared_ptr<const rpc::endpoint_definition> what);
 
   const std::string name_;
   transports::local_transport transport_;
