@@ -97,6 +97,7 @@ statistics cooperative::stats() const {
   all.queued = queue_.size();
   all.parks = parks_.get();
   all.wakeups = wakeups_.load(std::memory_order_relaxed);
+  all.hops = queue_.hops();
   meter_.add_to(all);
   mark_.add_to(all);
   return all;

@@ -54,6 +54,8 @@ struct statistics {
   std::uint64_t steals = 0;   ///< Items taken from another worker's queue.
   std::uint64_t parks = 0;    ///< How often a thread went to sleep.
   std::uint64_t wakeups = 0;  ///< How often a sleeping thread was woken from outside.
+  std::uint64_t hops = 0;     ///< Items submitted from another thread than those that serve their
+                              ///< queue: what was handed over.
   duration busy{0};           ///< Time spent in turns, summed over the threads.
   duration longest_turn{0};
   std::size_t stuck = 0;          ///< Threads in a turn that has gone on for too long, now.
@@ -113,6 +115,10 @@ class executor {
 
   /// Number of different workers that `affinity::worker` can name.
   virtual std::size_t workers() const noexcept = 0;
+
+  /// The event loop that items with this affinity run on; null where threads are no loops. On
+  /// loops an item should keep to one: what it waits for lives there.
+  virtual event_loop* loop_of(affinity) const noexcept { return nullptr; }
 
   virtual statistics stats() const = 0;
 

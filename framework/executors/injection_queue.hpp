@@ -28,6 +28,19 @@ class injection_queue {
     }
   }
 
+  /// The same for one item of a thread that is no worker.
+  void push_from_outside(void* item) noexcept {
+    const std::lock_guard lock(mutex_);
+    if (!closed_) {
+      items_.push(item);
+      hops_.add();
+      size_.store(items_.size());
+    }
+  }
+
+  /// How many came from outside so far.
+  std::uint64_t hops() const noexcept { return hops_.get(); }
+
   /// The oldest item, or null.
   void* pop() noexcept {
     if (empty()) {
@@ -80,6 +93,7 @@ class injection_queue {
   std::mutex mutex_;
   item_ring items_;      // Guarded by mutex_.
   bool closed_ = false;  // Guarded by mutex_.
+  counter hops_;         // Written under mutex_.
   std::atomic<std::size_t> size_{0};
 };
 

@@ -105,6 +105,7 @@ class loop_bound::seat final : public event_loop::source {
     meter_.add_to(sum);
     mark_.add_to(sum);
     sum.queued += queue_.size();
+    sum.hops += queue_.hops();
     const auto loop = loop_.stats();
     sum.parks += loop.sleeps;
     sum.wakeups += loop.wakeups;
@@ -195,6 +196,10 @@ bool loop_bound::on_own_thread() const noexcept {
 affinity loop_bound::own_worker() const noexcept {
   return on_own_thread() ? affinity::worker(static_cast<std::uint32_t>(here()))
                          : affinity::anywhere();
+}
+
+event_loop* loop_bound::loop_of(affinity where) const noexcept {
+  return with_.loops[where.is_anywhere() ? 0 : where.index() % with_.loops.size()];
 }
 
 statistics loop_bound::stats() const {

@@ -141,6 +141,9 @@ class turn_queue {
            outside_size_.load(std::memory_order_relaxed);
   }
 
+  /// How many came from outside so far. @threadsafe
+  std::uint64_t hops() const noexcept { return hops_.get(); }
+
   /// From here on items from outside are dropped; returns those left. Owner only, or when it is
   /// gone.
   std::vector<void*> close() {
@@ -168,6 +171,7 @@ class turn_queue {
     for (void* const item : taken_) {
       own_.push(item);
     }
+    hops_.add(taken_.size());
     taken_.clear();
     own_size_.set(own_.size());
   }
@@ -175,6 +179,7 @@ class turn_queue {
   item_ring own_;
   std::vector<void*> taken_;  // Keeps its memory between refills.
   counter own_size_;
+  counter hops_;
 
   alignas(64) std::mutex mutex_;
   std::vector<void*> outside_;  // Guarded by mutex_.

@@ -73,7 +73,7 @@ void work_stealing::submit(void* item, affinity where) noexcept {
       wake_one();
     }
   } else {
-    injected_.push({&item, 1});
+    injected_.push_from_outside(item);
     wake_one();
   }
 }
@@ -246,12 +246,14 @@ statistics work_stealing::stats() const {
   all.threads = workers_.size();
   all.queued = injected_.size();
   all.wakeups = wakeups_.load(std::memory_order_relaxed);
+  all.hops = injected_.hops();
   for (const auto& w : workers_) {
     w->meter.add_to(all);
     w->mark.add_to(all);
     all.queued += w->queue.size() + w->pinned.size() + (w->slot.empty() ? 0 : 1);
     all.steals += w->steals.get();
     all.parks += w->parks.get();
+    all.hops += w->pinned.hops();
   }
   return all;
 }

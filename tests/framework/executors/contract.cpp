@@ -376,4 +376,18 @@ void counts_its_turns(std::string_view policy) {
   BOOST_TEST(after.queued == 0U);
 }
 
+void counts_what_other_threads_hand_over(std::string_view policy) {
+  station at(policy);
+  int left = 100;
+  job again{[&](executor&) { return --left > 0 ? verdict::again : verdict::done; }};
+  for (const auto where : {affinity::anywhere(), affinity::worker(0)}) {
+    at.run_once([&] { at.submit_next([] {}, where); }, where);
+    at.wait_for_next();
+  }
+  at->submit(&again);
+  BOOST_TEST(at->stop(deadline::none()).empty());
+  BOOST_TEST(at->stats().turns == 104U);
+  BOOST_TEST(at->stats().hops == 3U);  // Neither what turns submit nor what goes on.
+}
+
 }  // namespace mailroom::tests::contract

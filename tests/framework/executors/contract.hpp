@@ -24,5 +24,6 @@ void stop_returns_items_left_after_the_deadline(std::string_view policy);
 void drops_what_is_submitted_after_stop(std::string_view policy);
 void idle_executor_uses_no_cpu(std::string_view policy);
 void counts_its_turns(std::string_view policy);
+void counts_what_other_threads_hand_over(std::string_view policy);
 
 }  // namespace mailroom::tests::contract

@@ -55,6 +55,9 @@ BOOST_AUTO_TEST_CASE(idle_executor_uses_no_cpu) {
 BOOST_AUTO_TEST_CASE(counts_its_turns) {
   contract::counts_its_turns("cooperative");
 }
+BOOST_AUTO_TEST_CASE(counts_what_other_threads_hand_over) {
+  contract::counts_what_other_threads_hand_over("cooperative");
+}
 
 BOOST_AUTO_TEST_CASE(runs_turns_in_the_order_they_were_submitted) {
   station at("cooperative");

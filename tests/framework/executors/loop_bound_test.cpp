@@ -55,6 +55,9 @@ BOOST_AUTO_TEST_CASE(idle_executor_uses_no_cpu) {
 BOOST_AUTO_TEST_CASE(counts_its_turns) {
   contract::counts_its_turns("loop-bound");
 }
+BOOST_AUTO_TEST_CASE(counts_what_other_threads_hand_over) {
+  contract::counts_what_other_threads_hand_over("loop-bound");
+}
 
 BOOST_AUTO_TEST_CASE(anywhere_is_the_calling_loop_or_the_first) {
   station at("loop-bound", 2);
@@ -70,6 +73,18 @@ BOOST_AUTO_TEST_CASE(anywhere_is_the_calling_loop_or_the_first) {
   at.loops[1]->post([&] { at->submit(&item); });
   BOOST_REQUIRE(done.reaches(1));
   BOOST_TEST(name == "mr-loop-1");
+}
+
+BOOST_AUTO_TEST_CASE(tells_the_loop_of_an_item_and_counts_what_changes_loops) {
+  station at("loop-bound", 2);
+  BOOST_TEST(at->loop_of(affinity::anywhere()) == at.loops[0].get());
+  for (const std::uint32_t worker : {0U, 1U, 2U, 3U}) {
+    BOOST_TEST(at->loop_of(affinity::worker(worker)) == at.loops[worker % 2].get());
+  }
+  at.run_once([&] { at.submit_next([] {}, affinity::worker(1)); }, affinity::worker(0));
+  at.wait_for_next();
+  BOOST_TEST(at->stop(deadline::none()).empty());
+  BOOST_TEST(at->stats().hops == 2U);
 }
 
 BOOST_AUTO_TEST_CASE(a_pass_ends_although_its_items_always_want_more) {

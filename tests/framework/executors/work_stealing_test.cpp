@@ -55,6 +55,9 @@ BOOST_AUTO_TEST_CASE(idle_executor_uses_no_cpu) {
 BOOST_AUTO_TEST_CASE(counts_its_turns) {
   contract::counts_its_turns("work-stealing");
 }
+BOOST_AUTO_TEST_CASE(counts_what_other_threads_hand_over) {
+  contract::counts_what_other_threads_hand_over("work-stealing");
+}
 
 BOOST_AUTO_TEST_CASE(two_items_that_burn_cpu_run_on_two_threads) {
   station at("work-stealing", 2);
