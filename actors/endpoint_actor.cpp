@@ -51,18 +51,18 @@ void endpoint_actor::submit() noexcept {
 }
 
 void endpoint_actor::submit_again() noexcept {
-  home().submit(static_cast<caf::resumable*>(this), worker_);
+  home().submit(static_cast<caf::resumable*>(this), worker());
 }
 
 void endpoint_actor::move(rpc::relocation& to) noexcept {
   const auto& there = static_cast<endpoint_relocation&>(to);
-  worker_ = there.worker();
+  worker_.store(there.worker(), std::memory_order_release);
   home_.store(&there.to(), std::memory_order_release);
 }
 
 void endpoint_actor::keep_thread() noexcept {
-  if (worker_.is_anywhere()) {
-    worker_ = home().own_worker();
+  if (worker().is_anywhere()) {
+    worker_.store(home().own_worker(), std::memory_order_release);
   }
 }
 

@@ -39,7 +39,7 @@ class endpoint_actor final : public caf::event_based_actor, private rpc::runner 
   struct surroundings {
     platform& host;
     executors::blocking_pool& pool;
-    executors::event_loop& loop;
+    executors::event_loop& loop;  ///< Watches for those that are served by no loop.
     scheduler& units;
     const std::function<void()>&
         quiet;  ///< Called when an activation is quiet after a stop. @threadsafe
@@ -69,7 +69,7 @@ class endpoint_actor final : public caf::event_based_actor, private rpc::runner 
     executors::affinity worker;
     friend bool operator==(const place&, const place&) noexcept = default;
   };
-  place placed() const noexcept { return {&home(), worker_}; }
+  place placed() const noexcept { return {&home(), worker()}; }
 
   /// Puts it in the queue of its executor again, after a turn that wanted another.
   void submit_again() noexcept;
@@ -89,16 +89,21 @@ class endpoint_actor final : public caf::event_based_actor, private rpc::runner 
   void move(rpc::relocation& to) noexcept override;
   void keep_thread() noexcept override;
   executors::blocking_pool* pool() noexcept override { return &within_.pool; }
-  executors::event_loop* loop() noexcept override { return &within_.loop; }
+  executors::event_loop* loop() noexcept override {
+    executors::event_loop* const own = home().loop_of(worker());
+    return own != nullptr ? own : &within_.loop;
+  }
   const std::string& executor_name() const noexcept override { return home().name(); }
   void arm(executors::timer& t, time_point due) noexcept override { home().arm(t, due); }
   void cancel(executors::timer& t) noexcept override { home().cancel(t); }
   time_point now() const noexcept override { return within_.host.now(); }
   void quiet() noexcept override { within_.quiet(); }
   void submit() noexcept;
+  executors::affinity worker() const noexcept { return worker_.load(std::memory_order_acquire); }
 
   std::atomic<executors::executor*> home_;  // Written on its turns.
-  executors::affinity worker_;              // Used and written by who may submit it.
+  // Written by who may submit it. Blocking handlers read both on threads of their own.
+  std::atomic<executors::affinity> worker_;
   const surroundings& within_;
   rpc::activation activation_;
 };

@@ -49,6 +49,7 @@ class held_endpoint final : public endpoint {
 
   rpc::activation& activation() noexcept override { return actor_.activation(); }
   executors::executor& home() noexcept override { return actor_.home(); }
+  executors::affinity worker() noexcept override { return actor_.placed().worker; }
 
  private:
   caf::actor held_;
@@ -87,14 +88,14 @@ class runtime::impl {
   void serve_with(executors::executor& on) noexcept { on.set_owner(scheduler_); }
   const endpoint_actor::surroundings& surroundings() const noexcept { return *surroundings_; }
 
-  executors::affinity worker_for(const rpc::endpoint_definition& what,
-                                 const executors::executor& on) noexcept {
-    if (!uses_fibers(what)) {
-      return executors::affinity::anywhere();
+  executors::affinity worker_for(const rpc::endpoint_definition& what, const place& at) noexcept {
+    const bool keeps = uses_fibers(what) || at.on.loop_of(at.worker) != nullptr;
+    if (!at.worker.is_anywhere() || !keeps) {
+      return at.worker;
     }
     return executors::affinity::worker(
         static_cast<std::uint32_t>(next_worker_.fetch_add(1, std::memory_order_relaxed) %
-                                   std::max<std::size_t>(on.workers(), 1)));
+                                   std::max<std::size_t>(at.on.workers(), 1)));
   }
 
  private:
@@ -133,22 +134,22 @@ runtime::~runtime() = default;
 std::unique_ptr<endpoint> runtime::spawn(std::shared_ptr<const rpc::endpoint_definition> what,
                                          std::string topic,
                                          rpc::connector& calls_out,
-                                         executors::executor& home) {
-  impl_->serve_with(home);
+                                         const place& home) {
+  impl_->serve_with(home.on);
   const auto worker = impl_->worker_for(*what, home);
   auto spawned = impl_->system().spawn<endpoint_actor, caf::hidden>(endpoint_actor::making{
-      std::move(what), std::move(topic), calls_out, home, worker, impl_->surroundings()});
+      std::move(what), std::move(topic), calls_out, home.on, worker, impl_->surroundings()});
   impl::leave();
   return std::make_unique<held_endpoint>(std::move(spawned));
 }
 
 std::shared_ptr<rpc::relocation> runtime::move(endpoint& which,
-                                               executors::executor& to,
+                                               const place& to,
                                                std::function<void(result<void>)> tell) {
   rpc::activation& at = which.activation();
-  impl_->serve_with(to);
+  impl_->serve_with(to.on);
   auto moving = std::make_shared<told_relocation>(
-      to, impl_->worker_for(at.definition(), to), std::move(tell));
+      to.on, impl_->worker_for(at.definition(), to), std::move(tell));
   at.relocate(moving);
   return moving;
 }

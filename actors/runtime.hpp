@@ -17,8 +17,10 @@ class endpoint {
  public:
   virtual ~endpoint() = default;
   virtual rpc::activation& activation() noexcept = 0;
-  /// The executor that serves it.
+  /// The executor that serves it, and to which of its workers it keeps, if to one.
+  /// @threadsafe
   virtual executors::executor& home() noexcept = 0;
+  virtual executors::affinity worker() noexcept = 0;
 };
 
 /// The CAF actor system of one node. CAF brings mailboxes and life cycles; when and where a mailbox
@@ -31,8 +33,8 @@ class runtime {
 
   /// `usual` serves actors that are placed nowhere else; it must have been started, and outlive
   /// this, as `pool` does, where blocking handlers run, and `loop`, which watches descriptors for
-  /// handlers. `quiet` is called, on any thread, whenever an activation that was stopped has become
-  /// quiet.
+  /// handlers that are served by no loop. `quiet` is called, on any thread, whenever an activation
+  /// that was stopped has become quiet.
   runtime(executors::executor& usual,
           executors::blocking_pool& pool,
           executors::event_loop& loop,
@@ -45,18 +47,25 @@ class runtime {
   runtime(const runtime&) = delete;
   runtime& operator=(const runtime&) = delete;
 
-  /// Makes an endpoint actor and places it on `home`. An endpoint with suspending
-  /// methods keeps to one worker there, because fibers do not change threads. @threadsafe
+  /// Where an endpoint is served: an executor, and one of its workers. Without one, an endpoint
+  /// with suspending methods is given one, because fibers do not change threads, and so is any
+  /// endpoint on event loops; all others run on whichever there is.
+  struct place {
+    executors::executor& on;
+    executors::affinity worker = executors::affinity::anywhere();
+  };
+
+  /// Makes an endpoint actor and places it. @threadsafe
   std::unique_ptr<endpoint> spawn(std::shared_ptr<const rpc::endpoint_definition> what,
                                   std::string topic,
                                   rpc::connector& calls_out,
-                                  executors::executor& home);
+                                  const place& home);
 
-  /// Moves an endpoint to another executor of the same node; see `activation::relocate`. `tell`
+  /// Moves an endpoint to another place in the same node; see `activation::relocate`. `tell`
   /// hears on a turn, or on the thread that drops the endpoint, that the first turn at `to` has
   /// begun or why it stays. What is returned may be given to `activation::withdraw`. @threadsafe
   std::shared_ptr<rpc::relocation> move(endpoint& which,
-                                        executors::executor& to,
+                                        const place& to,
                                         std::function<void(result<void>)> tell);
 
  private:

@@ -81,7 +81,7 @@ result<const method_name*> connector::name(const target& at, std::string_view me
 // ---------------------------------------------------------------- calls on the loop's thread
 
 wire::batch* connector::begin(pending_call& call) {
-  outbound_session* to = pick(call);
+  outbound_link* to = pick(call);
   if (to == nullptr || refused(*to, call)) {
     return nullptr;
   }
@@ -91,7 +91,7 @@ wire::batch* connector::begin(pending_call& call) {
 }
 
 void connector::finish(pending_call& call) {
-  outbound_session& to = *std::exchange(writing_to_, nullptr);
+  outbound_link& to = *std::exchange(writing_to_, nullptr);
   if (to.finish(call)) {
     count_one(counters_.sent);
     watch_deadline(call.until);
@@ -100,7 +100,7 @@ void connector::finish(pending_call& call) {
   give_up(writing_id_);
   call.fail(error(errc::too_large,
                   "the arguments have " + std::to_string(to.body_size()) +
-                      " bytes, over the limit of " + std::to_string(to.info().max_body)));
+                      " bytes, over the limit of " + std::to_string(to.session().info().max_body)));
 }
 
 void connector::take_back() noexcept {
@@ -108,7 +108,7 @@ void connector::take_back() noexcept {
   give_up(writing_id_);
 }
 
-std::uint64_t connector::keep(pending_call& call, outbound_session& to) {
+std::uint64_t connector::keep(pending_call& call, outbound_link& to) {
   std::size_t index = 0;
   if (free_ != 0) {
     index = free_ - 1;
@@ -123,7 +123,7 @@ std::uint64_t connector::keep(pending_call& call, outbound_session& to) {
   return (std::uint64_t{taken.generation} << 32U) | index;
 }
 
-ref<pending_call> connector::take(std::uint64_t id, const outbound_session& from) noexcept {
+ref<pending_call> connector::take(std::uint64_t id, const outbound_link& from) noexcept {
   const auto index = static_cast<std::uint32_t>(id);
   if (index >= slots_.size() || slots_[index].generation != id >> 32U || !slots_[index].call ||
       slots_[index].to != &from) {
@@ -233,7 +233,7 @@ void connector::on_ready() noexcept {
   }
 }
 
-void connector::send(outbound_session& to, pending_call& call) {
+void connector::send(outbound_link& to, pending_call& call) {
   if (auto failed = write(to, call)) {
     call.fail(*std::move(failed));
   } else if (call.how == pending_call::kind::cast) {
@@ -242,7 +242,7 @@ void connector::send(outbound_session& to, pending_call& call) {
 }
 
 // Does not end the call: whoever waits for it would go on while others are still written to.
-std::optional<error> connector::write(outbound_session& to, pending_call& call) {
+std::optional<error> connector::write(outbound_link& to, pending_call& call) {
   const std::uint64_t id = call.how == pending_call::kind::call ? keep(call, to) : 0;
   to.begin(call, id).bytes().append(call.arguments.bytes());
   if (!to.finish(call)) {
@@ -251,7 +251,7 @@ std::optional<error> connector::write(outbound_session& to, pending_call& call) 
     }
     return error(errc::too_large,
                  "the arguments have " + std::to_string(to.body_size()) +
-                     " bytes, over the limit of " + std::to_string(to.info().max_body));
+                     " bytes, over the limit of " + std::to_string(to.session().info().max_body));
   }
   count_one(counters_.sent);
   if (id != 0) {

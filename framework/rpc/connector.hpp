@@ -23,6 +23,8 @@
 
 namespace mailroom::rpc {
 
+class outbound_session;
+
 /// What arrives and leaves on the calling side, counted once each.
 struct outbound_counters {
   std::atomic<std::uint64_t> sent{0};
@@ -46,9 +48,9 @@ class connector final : private executors::event_loop::source, private executors
 
   /// What the control plane has agreed with a peer.
   struct session_info {
-    std::string address;  ///< The peer's published address: its key here.
-    std::string node;     ///< As it calls itself.
-    std::string data_address;
+    std::string address;            ///< The peer's published address: its key here.
+    std::string node;               ///< As it calls itself.
+    std::vector<std::string> data;  ///< Address of each I/O loop's data socket; at least one.
     session_id session{};
     wire::clock_relation clocks;
     std::uint32_t in_flight = 65'536;
@@ -149,11 +151,12 @@ class connector final : private executors::event_loop::source, private executors
   void close() noexcept;
 
  private:
+  friend class outbound_link;
   friend class outbound_session;
 
   struct slot {
     ref<pending_call> call;
-    outbound_session* to = nullptr;
+    outbound_link* to = nullptr;
     std::uint32_t generation = 1;
     std::uint32_t next_free = 0;
   };
@@ -179,24 +182,28 @@ class connector final : private executors::event_loop::source, private executors
   void route(ref<pending_call> call);
   bool hold(const pending_call& call) noexcept;
   void let_go(const pending_call& call) noexcept;
-  void send(outbound_session& to, pending_call& call);
-  std::optional<error> write(outbound_session& to, pending_call& call);
+  void send(outbound_link& to, pending_call& call);
+  std::optional<error> write(outbound_link& to, pending_call& call);
   void fan_out(pending_call& call);
-  outbound_session* pick(const pending_call& call) noexcept;
-  bool refused(outbound_session& to, pending_call& call);
+  outbound_link* pick(const pending_call& call) noexcept;
+  bool refused(outbound_link& to, pending_call& call);
   error no_server(const pending_call& call) const;
   void look_up(topic_servers& servers);
   void servers_changed();
   void look_for_expired();
   void watch_deadline(deadline until) noexcept;
-  std::uint64_t keep(pending_call& call, outbound_session& to);
+  std::uint64_t keep(pending_call& call, outbound_link& to);
   /// The call that `from` answers; none if it has ended, or was not sent there.
-  ref<pending_call> take(std::uint64_t id, const outbound_session& from) noexcept;
+  ref<pending_call> take(std::uint64_t id, const outbound_link& from) noexcept;
   /// The call that was kept under `id` was not sent after all.
   void give_up(std::uint64_t id) noexcept;
   void free_slot(std::size_t index) noexcept;
+  void ended(outbound_link& link, const error& why);
   void ended(outbound_session& session, const error& why);
   void fail_calls_of(const outbound_session& session, const error& why);
+  void fail_calls_of(const outbound_link& link, const error& why);
+  template <class Of>
+  void fail_calls_if(const Of& of, const error& why);
 
   executors::event_loop& loop_;
   platform& host_;
@@ -219,7 +226,7 @@ class connector final : private executors::event_loop::source, private executors
 
   std::vector<slot> slots_;
   std::uint32_t free_ = 0;  // Index + 1 of the first free slot; 0: none.
-  outbound_session* writing_to_ = nullptr;
+  outbound_link* writing_to_ = nullptr;
   std::uint64_t writing_id_ = 0;
 
   std::deque<ref<pending_call>> waiting_;  // For a server to come up.

@@ -8,15 +8,24 @@
 #include <utility>
 
 namespace mailroom::rpc {
+namespace {
 
-outbound_session* connector::pick(const pending_call& call) noexcept {
+error lost_with(const outbound_session& ended, const error& why) {
+  return error(errc::lost,
+               "the connection to " + ended.info().address + " ended: " +
+                   std::string(why.message().empty() ? to_string(why.code()) : why.message()));
+}
+
+}  // namespace
+
+outbound_link* connector::pick(const pending_call& call) noexcept {
   topic_servers& servers = *call.what.servers;
   if (!servers.known) {
     look_up(servers);
   }
   if (!call.server.empty()) {
-    for (outbound_session* each : servers.ready) {
-      if (each->info().node == call.server) {
+    for (outbound_link* each : servers.ready) {
+      if (each->session().info().node == call.server) {
         return each;
       }
     }
@@ -31,9 +40,10 @@ outbound_session* connector::pick(const pending_call& call) noexcept {
   return servers.ready[servers.turn++];
 }
 
-bool connector::refused(outbound_session& to, pending_call& call) {
+bool connector::refused(outbound_link& to, pending_call& call) {
+  const session_info& peer = to.session().info();
   const char* why = nullptr;
-  if (call.how == pending_call::kind::call && to.in_flight() >= to.info().in_flight) {
+  if (call.how == pending_call::kind::call && to.in_flight() >= peer.in_flight) {
     why = "too many unanswered calls to ";
   } else if (to.backlog() > limits_.backlog) {
     why = "too many bytes wait for ";
@@ -41,7 +51,7 @@ bool connector::refused(outbound_session& to, pending_call& call) {
     return false;
   }
   counters_.busy.fetch_add(1, std::memory_order_relaxed);
-  call.fail(error(errc::busy, execution::not_run, why + to.info().address)
+  call.fail(error(errc::busy, execution::not_run, why + peer.address)
                 .with_retry_after(std::chrono::milliseconds(10)));
   return true;
 }
@@ -55,7 +65,7 @@ void connector::route(ref<pending_call> call) {
     fan_out(*call);
     return;
   }
-  if (outbound_session* to = pick(*call)) {
+  if (outbound_link* to = pick(*call)) {
     if (!refused(*to, *call)) {
       send(*to, *call);
     }
@@ -85,7 +95,7 @@ void connector::fan_out(pending_call& call) {
     counters_.unroutable.fetch_add(1, std::memory_order_relaxed);
   }
   std::optional<error> failed;
-  for (outbound_session* each : call.what.servers->ready) {
+  for (outbound_link* each : call.what.servers->ready) {
     if (each->backlog() > limits_.backlog) {
       counters_.busy.fetch_add(1, std::memory_order_relaxed);
     } else if (auto why = write(*each, call)) {
@@ -117,8 +127,8 @@ void connector::look_up(topic_servers& servers) {
   servers.known = true;
   servers.ready.clear();
   for (const auto& [address, session] : sessions_) {
-    if (session->ready() && session->serves(servers.exchange, servers.topic)) {
-      servers.ready.push_back(session.get());
+    if (outbound_link* by = session->link_to(servers.exchange, servers.topic)) {
+      servers.ready.push_back(by);
     }
   }
   servers.count.store(servers.ready.size(), std::memory_order_release);
@@ -164,6 +174,11 @@ void connector::close_session(const std::string& address, const error& why) {
   servers_changed();
 }
 
+void connector::ended(outbound_link& link, const error& why) {
+  fail_calls_of(link, lost_with(link.session(), why));
+  servers_changed();
+}
+
 void connector::ended(outbound_session& session, const error& why) {
   const auto at = sessions_.find(session.info().address);
   if (at == sessions_.end() || at->second.get() != &session) {
@@ -172,10 +187,7 @@ void connector::ended(outbound_session& session, const error& why) {
   const auto closing = std::move(at->second);
   sessions_.erase(at);
   closing->close(false);
-  const error lost(errc::lost,
-                   "the connection to " + closing->info().address + " ended: " +
-                       std::string(why.message().empty() ? to_string(why.code()) : why.message()));
-  fail_calls_of(*closing, lost);
+  fail_calls_of(*closing, lost_with(*closing, why));
   servers_changed();
   if (closing->watch()) {
     closing->watch()(closing->info().address, &why);
@@ -183,8 +195,17 @@ void connector::ended(outbound_session& session, const error& why) {
 }
 
 void connector::fail_calls_of(const outbound_session& session, const error& why) {
+  fail_calls_if([&](const outbound_link& by) { return &by.session() == &session; }, why);
+}
+
+void connector::fail_calls_of(const outbound_link& link, const error& why) {
+  fail_calls_if([&](const outbound_link& by) { return &by == &link; }, why);
+}
+
+template <class Of>
+void connector::fail_calls_if(const Of& of, const error& why) {
   for (std::size_t i = 0; i < slots_.size(); ++i) {
-    if (slots_[i].call && slots_[i].to == &session) {
+    if (slots_[i].call && of(*slots_[i].to)) {
       const ref<pending_call> call = std::move(slots_[i].call);
       free_slot(i);
       counters_.lost.fetch_add(1, std::memory_order_relaxed);
@@ -246,8 +267,7 @@ void connector::close() noexcept {
   const error why(errc::cancelled, execution::may_have_run, "this node is stopping");
   auto sessions = std::exchange(sessions_, {});
   for (auto& [address, session] : sessions) {
-    // One that the server has not taken up carries nothing that is worth waiting for.
-    session->close(session->ready());
+    session->close(true);
     fail_calls_of(*session, why);
   }
   servers_changed();

@@ -77,8 +77,8 @@ class context {
 
   /// Waits for descriptors, on every executor; the handler goes on as a turn of its endpoint:
   /// `co_await ctx.io().readable(fd)` in a coroutine, `wait(ctx.io().readable(fd))` in a suspending
-  /// or blocking handler. See `io_operation`. The node's I/O loop watches; a library that brings
-  /// its own descriptor (libpq, libcurl, inotify) needs no thread.
+  /// or blocking handler. See `io_operation`. An I/O loop watches, on loop-bound the endpoint's
+  /// own; a library that brings its own descriptor (libpq, libcurl, inotify) needs no thread.
   io_access io() const;
 
   /// Runs `fn` as a turn of the endpoint every `period`, from one period on, until the endpoint

@@ -210,7 +210,9 @@ void control_client::on_welcome(wire::welcome agreed) {
   connector::session_info info;
   info.address = options_.address;
   info.node = std::move(agreed.node);
-  info.data_address = with_host_of(options_.address, std::move(agreed.data.front()));
+  for (auto& each : agreed.data) {
+    info.data.push_back(with_host_of(options_.address, std::move(each)));
+  }
   info.session = agreed.session;
   info.clocks = clocks_.at(now).value_or(wire::clock_relation{});
   // 0: not told; then our own limits are all there is.

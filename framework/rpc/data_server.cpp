@@ -30,6 +30,9 @@ class inbound_session final : public link_observer, private executors::timer {
     server_.loop_.arm(*this, attach_by_);
   }
   ~inbound_session() {
+    if (attached_) {
+      session_links_->fetch_sub(1, std::memory_order_relaxed);
+    }
     server_.loop_.cancel(*this);
     from_->close();
     server_.loop_.forget(review_);
@@ -114,11 +117,16 @@ class inbound_session final : public link_observer, private executors::timer {
   result<void> read_all(wire::reader& messages, const wire::frame& whole) {
     std::vector<std::unique_ptr<call_batch>> batches;
     const result<void> read = read_messages(messages, whole, batches);
+    post_all(batches);
+    return read;
+  }
+
+  static void post_all(std::vector<std::unique_ptr<call_batch>>& batches) noexcept {
     for (auto& each : batches) {
       activation& to = each->to();
       to.deliver(*each.release());
     }
-    return read;
+    batches.clear();
   }
 
   result<void> read_messages(wire::reader& messages,
@@ -160,6 +168,17 @@ class inbound_session final : public link_observer, private executors::timer {
           chain_ = make_ref<call_chain>(std::move(chain->links));
           break;
         }
+        case wire::kind::fence: {
+          std::uint64_t number = 0;
+          if (!wire::id_head::read(each.head, number)) {
+            return error(errc::protocol_error, "fence with fixed fields too short");
+          }
+          // Only now is everything before it where nothing that comes later can overtake it.
+          post_all(batches);
+          wire::write_fenced(from_->writer().pending(), number);
+          from_->written_unadmitted();
+          break;
+        }
         case wire::kind::attach:
           if (const auto ok = on_attach(each); !ok) {
             return ok;
@@ -185,6 +204,8 @@ class inbound_session final : public link_observer, private executors::timer {
     session_ = what->session;
     clocks_ = known->relation;
     clocks_->set(what->clocks);
+    session_links_ = known->links;
+    session_links_->fetch_add(1, std::memory_order_relaxed);
     attached_ = true;
     server_.peers_.fetch_add(1, std::memory_order_relaxed);
     from_->open(*link_, known->node, &review_);
@@ -341,6 +362,7 @@ class inbound_session final : public link_observer, private executors::timer {
   bool attached_ = false;
   session_id session_{};
   std::shared_ptr<session_table::clocks> clocks_;
+  std::shared_ptr<std::atomic<std::size_t>> session_links_;
   std::vector<resolved> routes_;
   std::size_t route_bytes_ = 0;  // Of their names.
   std::uint64_t chained_ = 0;    // The call that `chain_` is of, which comes next.

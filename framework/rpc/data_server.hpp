@@ -49,7 +49,7 @@ class data_server final : public acceptor {
 
   /// @threadsafe
   const inbound_counters& counts() const noexcept { return counters_; }
-  /// Attached peers. @threadsafe
+  /// Attached links. @threadsafe
   std::size_t peers() const noexcept { return peers_.load(std::memory_order_relaxed); }
 
  private:

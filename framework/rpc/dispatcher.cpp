@@ -18,25 +18,48 @@ std::string in_quotes(std::string_view text) {
 
 bool dispatcher::add(std::shared_ptr<const target> served,
                      std::vector<activation*> instances,
-                     sharing how) {
+                     sharing how,
+                     std::uint32_t loop) {
   activation* const first = instances.front();
   auto all =
       instances.size() > 1 ? std::make_unique<instance_group>(std::move(instances), how) : nullptr;
   const std::unique_lock lock(mutex_);
-  auto& entries = topics_[{served->exchange, served->topic}];
-  entries.push_back({std::move(served), first, std::move(all)});
+  auto& of_topic = topics_[{served->exchange, served->topic}];
+  const bool is_new = of_topic.entries.empty();
+  if (is_new) {
+    of_topic.loop = loop;
+  }
+  of_topic.entries.push_back({std::move(served), first, std::move(all)});
   generation_.fetch_add(1, std::memory_order_release);
-  return entries.size() == 1;
+  return is_new;
 }
 
-std::vector<std::pair<std::string, std::string>> dispatcher::topics() const {
+std::vector<wire::topic_home> dispatcher::topics() const {
   const std::shared_lock lock(mutex_);
-  std::vector<std::pair<std::string, std::string>> names;
-  names.reserve(topics_.size());
-  for (const auto& [name, entries] : topics_) {
-    names.push_back(name);
+  std::vector<wire::topic_home> all;
+  all.reserve(topics_.size());
+  for (const auto& [name, of_topic] : topics_) {
+    all.push_back({name.first, name.second, of_topic.loop});
   }
-  return names;
+  return all;
+}
+
+std::optional<std::uint32_t> dispatcher::loop_of(const std::string& exchange,
+                                                 const std::string& topic) const {
+  const std::shared_lock lock(mutex_);
+  const auto at = topics_.find({exchange, topic});
+  return at == topics_.end() ? std::nullopt : std::optional(at->second.loop);
+}
+
+bool dispatcher::set_loop(const std::string& topic, std::uint32_t loop) {
+  const std::unique_lock lock(mutex_);
+  bool changed = false;
+  for (auto& [name, of_topic] : topics_) {
+    if (name.second == topic) {
+      changed |= std::exchange(of_topic.loop, loop) != loop;
+    }
+  }
+  return changed;
 }
 
 result<dispatcher::found> dispatcher::find(const wire::route& asked) const {
@@ -49,7 +72,8 @@ result<dispatcher::found> dispatcher::find(const wire::route& asked) const {
   }
   const entry* of_namespace = nullptr;
   const entry* of_version = nullptr;
-  for (const auto& each : of_topic->second) {
+  const auto& entries = of_topic->second.entries;
+  for (const auto& each : entries) {
     if (each.served->name_space != asked.name_space) {
       continue;
     }
@@ -68,7 +92,7 @@ result<dispatcher::found> dispatcher::find(const wire::route& asked) const {
     return error(errc::no_such_namespace,
                  "topic " + in_quotes(asked.topic) + " has no namespace " +
                      in_quotes(asked.name_space) + "; it has " +
-                     in_quotes(of_topic->second.front().served->name_space));
+                     in_quotes(entries.front().served->name_space));
   }
   if (of_version == nullptr) {
     return error(
@@ -88,11 +112,12 @@ result<dispatcher::found> dispatcher::find(const wire::route& asked) const {
 }
 
 void dispatcher::each(
-    const std::function<void(const target&, std::span<activation* const>)>& see) const {
+    const std::function<void(const target&, std::span<activation* const>, std::uint32_t loop)>& see)
+    const {
   const std::shared_lock lock(mutex_);
-  for (const auto& [name, entries] : topics_) {
-    for (const auto& one : entries) {
-      see(*one.served, one.instances());
+  for (const auto& [name, of_topic] : topics_) {
+    for (const auto& one : of_topic.entries) {
+      see(*one.served, one.instances(), of_topic.loop);
     }
   }
 }

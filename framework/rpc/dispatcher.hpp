@@ -3,6 +3,7 @@
 #include <mailroom/framework/base/result.hpp>
 #include <mailroom/framework/rpc/instances.hpp>
 #include <mailroom/framework/rpc/target.hpp>
+#include <mailroom/framework/wire/control.hpp>
 #include <mailroom/framework/wire/envelope.hpp>
 
 #include <atomic>
@@ -10,6 +11,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <shared_mutex>
 #include <span>
 #include <string>
@@ -32,16 +34,24 @@ class dispatcher {
   };
 
   /// Adds an endpoint, which has these instances (at least one), behind its target's topic; true if
-  /// the topic is new here. They must outlive the dispatcher.
+  /// the topic is new here. They must outlive the dispatcher. A new topic is at home on the I/O
+  /// loop `loop`: there its calls should arrive.
   bool add(std::shared_ptr<const target> served,
            std::vector<activation*> instances,
-           sharing how = sharing::balanced);
-  bool add(const target& served, activation& at) {
-    return add(std::make_shared<const target>(served), {&at});
+           sharing how = sharing::balanced,
+           std::uint32_t loop = 0);
+  bool add(const target& served, activation& at, std::uint32_t loop = 0) {
+    return add(std::make_shared<const target>(served), {&at}, sharing::balanced, loop);
   }
 
-  /// Exchange and topic of all that is served.
-  std::vector<std::pair<std::string, std::string>> topics() const;
+  /// All that is served, and where it is at home.
+  std::vector<wire::topic_home> topics() const;
+
+  /// Where a topic is at home; none if it is not served.
+  std::optional<std::uint32_t> loop_of(const std::string& exchange, const std::string& topic) const;
+
+  /// Gives a topic of every exchange another home; true if one had another before.
+  bool set_loop(const std::string& topic, std::uint32_t loop);
 
   /// Finds the method that a route names. Endpoints of the topic are asked in the order they were
   /// added; the first that answers to the namespace, covers the version and has the method wins
@@ -52,9 +62,11 @@ class dispatcher {
   /// Grows with every change, so that who keeps what was found knows when to ask again.
   std::uint64_t generation() const noexcept { return generation_.load(std::memory_order_acquire); }
 
-  /// Calls `see` with the instances of each endpoint, by topic, in the order they were added.
+  /// Calls `see` with the instances of each endpoint, by topic, in the order they were added, and
+  /// the loop where the topic is at home.
   void each(
-      const std::function<void(const target&, std::span<activation* const> instances)>& see) const;
+      const std::function<void(
+          const target&, std::span<activation* const> instances, std::uint32_t loop)>& see) const;
 
  private:
   struct entry {
@@ -66,9 +78,13 @@ class dispatcher {
       return all ? all->all() : std::span<activation* const>(&at, 1);
     }
   };
+  struct served_topic {
+    std::uint32_t loop = 0;
+    std::vector<entry> entries;  // Not empty.
+  };
 
   mutable std::shared_mutex mutex_;
-  std::map<std::pair<std::string, std::string>, std::vector<entry>> topics_;  // Guarded by mutex_.
+  std::map<std::pair<std::string, std::string>, served_topic> topics_;  // Guarded by mutex_.
   std::atomic<std::uint64_t> generation_{1};
 };
 

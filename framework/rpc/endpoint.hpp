@@ -139,7 +139,7 @@ class endpoint_builder {
   }
 
   /// Places the endpoint on an executor of this policy instead of the node's ("cooperative",
-  /// "work-stealing", "loop-bound").
+  /// "work-stealing", "loop-bound"; "loop-bound/1" is the second loop).
   endpoint_builder&& placed_on(std::string executor) && {
     executor_ = std::move(executor);
     return std::move(*this);

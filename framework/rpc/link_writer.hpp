@@ -58,6 +58,10 @@ class link_writer final : public executors::event_loop::source {
   /// What is queued is dropped; further messages are too, at the next flush.
   void close() noexcept;
 
+  /// What has been written leaves; what is written from now on waits for `release`.
+  void hold();
+  void release() noexcept;
+
   void on_writable() noexcept { flush(); }
   void flush() noexcept;
 
@@ -73,12 +77,15 @@ class link_writer final : public executors::event_loop::source {
   static constexpr std::size_t worth_reserving = 1024;                  // Bytes.
 
   void on_ready() noexcept override { flush(); }
+  void queue(wire::buffer frame);
 
   executors::event_loop& loop_;
   link* link_ = nullptr;
   bool closed_ = false;
+  bool held_ = false;
   wire::batch pending_;
-  std::deque<wire::buffer> queue_;  // Frames that the link refused.
+  std::deque<wire::buffer> queue_;  // Frames that the link refused, or that are held.
+  std::size_t may_leave_ = 0;       // So many of them, while the others are held.
   std::size_t queued_bytes_ = 0;
   std::size_t last_frame_ = 0;  // Bytes.
 };

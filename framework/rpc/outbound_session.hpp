@@ -1,19 +1,30 @@
 #pragma once
 
 #include <mailroom/framework/rpc/connector.hpp>
+#include <mailroom/framework/rpc/outbound_link.hpp>
 
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <memory>
 #include <optional>
+#include <set>
+#include <span>
 #include <string_view>
 #include <utility>
 #include <vector>
 
 namespace mailroom::rpc {
 
-/// One peer that we call: its data link from dialling to the end. Loop thread only.
-class outbound_session final : public link_observer {
+/// One peer that we call: a data link to each of its I/O loops. Loop thread only.
+///
+/// With one link the session ends. No new calls are sent then, but answers that the peer wrote
+/// before come by the other links: it ends when each of these has answered a fence, or ended too.
+class outbound_session final {
  public:
   outbound_session(connector& home, connector::session_info agreed, connector::session_watch watch);
-  ~outbound_session();
+  outbound_session(const outbound_session&) = delete;
+  outbound_session& operator=(const outbound_session&) = delete;
 
   /// Starts to connect. An error means it will not.
   result<void> dial(transport& over);
@@ -21,46 +32,43 @@ class outbound_session final : public link_observer {
 
   const connector::session_info& info() const noexcept { return agreed_; }
   connector::session_info& info() noexcept { return agreed_; }
-  bool ready() const noexcept { return ready_; }
-  /// Whether the peer said so last.
-  bool serves(std::string_view exchange, std::string_view topic) const noexcept;
-  void set_topics(std::vector<wire::topic_home> topics);
-  std::size_t backlog() const noexcept { return writer_.backlog(); }
-  std::uint32_t in_flight() const noexcept { return in_flight_; }
-  void answered() noexcept { --in_flight_; }
-
-  /// Begins a call or cast; the payload is written into the returned batch, then `finish` or
-  /// `drop`.
-  wire::batch& begin(const pending_call& call, std::uint64_t id);
-  /// False if the body is over the peer's limit; it was taken back then.
-  bool finish(const pending_call& call) noexcept;
-  void drop() noexcept;
-  std::size_t body_size() const noexcept { return body_size_; }
-
   const connector::session_watch& watch() const noexcept { return watch_; }
 
- private:
-  void on_open(link& on) noexcept override;
-  void on_frame(link& on, wire::frame received) noexcept override;
-  void on_writable(link& on) noexcept override;
-  void on_closed(link& on, const error& why) noexcept override;
+  /// The peer has taken up all links.
+  bool ready() const noexcept;
+  /// The link by which the topic is called: that to the loop where it is at home. Null if the peer
+  /// did not say last that it serves it, or has not taken the link up.
+  outbound_link* link_to(std::string_view exchange, std::string_view topic) noexcept;
+  /// What the peer says last. A topic that has moved to another loop is called by the link there
+  /// once what was sent by the old one has reached its endpoints, so that nothing overtakes it;
+  /// what is written to the new link meanwhile waits.
+  void set_topics(std::vector<wire::topic_home> topics);
 
-  std::uint32_t route_of(const wire::route& names, wire::batch& batch);
-  result<void> read(const wire::frame& received);
-  void end(const error& why) noexcept;
+  // For its links.
+
+  /// One more is ready.
+  void attached();
+  /// The answers to fences. Nothing of it may be touched afterwards.
+  void fenced(std::span<const std::uint64_t> numbers);
+  /// The link has ended. Nothing of it may be touched afterwards.
+  void lost(outbound_link& ended, const error& why);
+
+ private:
+  std::size_t index_of(const wire::topic_home& topic) const noexcept;
+  const wire::topic_home* find(std::pair<std::string_view, std::string_view> name) const noexcept;
+  void catch_up();
+  void ask_for_fence(outbound_link& of);
 
   connector& home_;
   connector::session_info agreed_;
   connector::session_watch watch_;
-  link* link_ = nullptr;
-  link_writer writer_;
-  std::vector<std::uint32_t>
-      routes_;                  // Of a name, by its number: that of its route, plus 1; 0: none.
-  std::uint32_t declared_ = 0;  // Routes.
-  std::uint32_t in_flight_ = 0;
-  std::size_t body_size_ = 0;
-  bool ready_ = false;
-  bool ended_ = false;
+  std::vector<std::unique_ptr<outbound_link>> links_;  // By the peer's loops; at least one.
+  std::vector<wire::topic_home> said_;  // If some are still called by another link than it says.
+  // Not answered, by number. Until they are, no topic changes its link.
+  std::map<std::uint64_t, outbound_link*> fences_;
+  std::set<std::size_t> held_;  // For as long.
+  std::uint64_t last_fence_ = 0;
+  std::optional<error> ending_;
 };
 
 }  // namespace mailroom::rpc

@@ -19,16 +19,16 @@
 
 namespace mailroom::rpc {
 
-class outbound_session;
+class outbound_link;
 
 /// The servers of one topic, as the connector knows them. Its address never changes.
 struct topic_servers {
   std::string exchange;
   std::string topic;
-  std::vector<outbound_session*> ready;  ///< Loop thread only.
-  std::size_t turn = 0;                  ///< Round robin. Loop thread only.
-  bool known = false;                    ///< `ready` has been looked up. Loop thread only.
-  std::atomic<std::size_t> count{1};     ///< Of `ready`, for any thread; a guess until known.
+  std::vector<outbound_link*> ready;  ///< Loop thread only.
+  std::size_t turn = 0;               ///< Round robin. Loop thread only.
+  bool known = false;                 ///< `ready` has been looked up. Loop thread only.
+  std::atomic<std::size_t> count{1};  ///< Of `ready`, for any thread; a guess until known.
 };
 
 /// The name of a method at a target, made once and then compared and sent by number.

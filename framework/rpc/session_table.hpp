@@ -2,6 +2,7 @@
 
 #include <mailroom/framework/wire/envelope.hpp>
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <cstddef>
@@ -39,6 +40,8 @@ class session_table {
   struct session {
     std::string node;  ///< The peer, as it calls itself.
     std::shared_ptr<clocks> relation = std::make_shared<clocks>();
+    /// Data links that are attached, one for each I/O loop that the peer uses.
+    std::shared_ptr<std::atomic<std::size_t>> links = std::make_shared<std::atomic<std::size_t>>(0);
   };
 
   void open(const session_id& id, session what) {
@@ -57,6 +60,14 @@ class session_table {
   std::size_t size() const {
     const std::lock_guard lock(mutex_);
     return sessions_.size();
+  }
+  /// Those with a data link.
+  std::size_t attached() const {
+    const std::lock_guard lock(mutex_);
+    return static_cast<std::size_t>(
+        std::count_if(sessions_.begin(), sessions_.end(), [](const auto& each) {
+          return each.second.links->load(std::memory_order_relaxed) != 0;
+        }));
   }
 
  private:

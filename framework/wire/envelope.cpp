@@ -190,6 +190,16 @@ result<chain> read_chain(const message& from) {
   return what;
 }
 
+void write_fence(batch& into, std::uint64_t number) {
+  store(into.begin(kind::fence, id_head::size), number);
+  into.finish();
+}
+
+void write_fenced(batch& into, std::uint64_t number) {
+  store(into.begin(kind::fenced, id_head::size), number);
+  into.finish();
+}
+
 void write_attach(batch& into, const attach& what) {
   std::byte* head = into.begin(kind::attach, attach_head_size);
   std::copy(what.session.begin(), what.session.end(), head);

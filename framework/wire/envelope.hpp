@@ -56,6 +56,8 @@ enum class kind : std::uint8_t {
   credit = 8,  // Reserved: PROTOCOL.md says what it will mean.
   chunk = 9,   // Reserved.
   chain = 10,
+  fence = 11,
+  fenced = 12,
   hello = 32,
   welcome = 33,
   reject = 34,
@@ -237,7 +239,7 @@ struct call_head {
   }
 };
 
-/// Fixed field of reply (payload: the value) and of cancel.
+/// Fixed field of reply (payload: the value), of cancel, and of fence and fenced (a number).
 struct id_head {
   static constexpr std::uint16_t size = 8;
 
@@ -291,6 +293,11 @@ struct chain {
 };
 void write_chain(batch& into, std::uint64_t id, std::span<const chain_link> links);
 result<chain> read_chain(const message& from);
+
+/// Asks to be told (`fenced`, with the same number) when all that was sent before on this link has
+/// been handed to its endpoints.
+void write_fence(batch& into, std::uint64_t number);
+void write_fenced(batch& into, std::uint64_t number);
 
 /// How a sender's clock stands to the receiver's: receiver = sender + offset, give or take `error`.
 struct clock_relation {

@@ -23,7 +23,7 @@ namespace mailroom {
 struct executor_options {
   std::string name;
   std::string policy;       ///< "cooperative", "work-stealing" or "loop-bound".
-  std::size_t workers = 0;  ///< Threads, where the policy has several; 0: one per core.
+  std::size_t workers = 0;  ///< Threads of work-stealing; 0: one per core.
 };
 
 /// What a node is made of. Every field can stay as it is.
@@ -34,13 +34,18 @@ struct node_options {
   std::vector<std::string> connect = {};  ///< Published addresses of the nodes that it calls.
   duration connect_within = std::chrono::minutes(1);  ///< `start` waits for them no longer.
   std::string executor = "loop-bound";  ///< "cooperative", "work-stealing", "loop-bound", or one
-                                        ///< of `executors`.
-  std::size_t workers = 0;              ///< Threads of a work-stealing executor; 0: one per core.
-  std::size_t blocking_threads = 0;     ///< At most, for blocking handlers and offloaded functions;
-                                        ///< 0: four more than there are cores, 32 at most.
+                                        ///< of `executors`; see `placement`.
+  /// I/O loops: threads of their own, each with a data socket; they are what loop-bound executors
+  /// run on. A topic is at home on one: its calls arrive there, and its endpoints, if they are
+  /// loop-bound, run there. Calls to other nodes leave by the first.
+  std::size_t loops = 1;
+  std::size_t workers = 0;           ///< Threads of a work-stealing executor; 0: one per core.
+  std::size_t blocking_threads = 0;  ///< At most, for blocking handlers and offloaded functions;
+                                     ///< 0: four more than there are cores, 32 at most.
   std::vector<executor_options> executors =
       {};  ///< More of them, so that one cannot starve another.
   /// Topics, and the executor that serves each; outranks what the endpoint says (`placed_on`).
+  /// "loop-bound" is whichever loop has its turn, "loop-bound/1" the second.
   std::map<std::string, std::string> placement = {};
   /// Topics, and what else the deployment says about their endpoints; outranks what these say.
   std::map<std::string, endpoint_options> endpoints = {};
@@ -113,7 +118,8 @@ class node {
   bool stop(duration limit = std::chrono::seconds(5));
 
   /// Moves the endpoints of a topic (of every exchange) to another executor while they serve: a
-  /// policy's, or one of `node_options::executors`. Nothing is lost or reordered: calls that wait
+  /// policy's, or one of `node_options::executors`; or to another loop ("loop-bound/1"), where its
+  /// calls arrive soon after. Nothing is lost or reordered: calls that wait
   /// and suspended coroutines go along; parked fibers end where they are, while later calls wait.
   /// Returns when the first turn has begun there, and no handler starts at the old one any more.
   /// Errors: `no_server` (nobody serves the topic here), `invalid_value` (no such executor; the

@@ -18,7 +18,10 @@
 #include <mailroom/framework/rpc/session_table.hpp>
 
 #include <condition_variable>
+#include <cstddef>
+#include <cstdint>
 #include <functional>
+#include <future>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -31,8 +34,15 @@ namespace mailroom {
 /// Runs `task` on the loop's thread and waits for it.
 void run_on(executors::event_loop& loop, const std::function<void()>& task);
 
-/// `errc::invalid_value` that names the executors there are, unless `name` is one of them.
-result<void> known_executor(const std::string& name, const std::vector<executor_options>& own);
+/// An executor as people name it: "heavy", or "loop-bound/1" for one of its loops.
+struct executor_name {
+  std::string name;
+  std::optional<std::uint32_t> loop;
+};
+/// Errors: `invalid_value`, which names the executors there are, or the loops.
+result<executor_name> read_executor_name(const std::string& text,
+                                         const std::vector<executor_options>& own,
+                                         std::size_t loops);
 
 /// An option with a value that no node can have: its name ("heartbeat"), and what would be right.
 struct wrong_option {
@@ -82,10 +92,34 @@ class running_node {
 
   friend class topic_move;
 
+  /// One I/O loop's share of the data plane. Used on its thread, but for what is thread-safe.
+  struct data_plane {
+    std::unique_ptr<rpc::data_server> server;
+    std::vector<std::unique_ptr<rpc::transport::port>> ports;
+  };
+  /// Where an endpoint is served, and the loop where its topic is at home.
+  struct placed {
+    actors::runtime::place at;
+    std::uint32_t loop;
+  };
+
+  executors::event_loop& loop_of_calls() noexcept { return *loops_.front(); }
+  /// Runs `task` for each I/O loop, on its thread, one after the other.
+  void on_each_loop(const std::function<void(std::size_t loop)>& task);
   result<executors::executor*> executor_for(const std::string& name);
-  result<executors::executor*> home_of(const served& what);
+  result<actors::runtime::place> place_for(const std::string& executor);
+  result<placed> home_of(const served& what);
   /// True if its topic is new. Under endpoints_mutex_.
-  bool add_instances(const served& of, executors::executor& home);
+  bool add_instances(const served& of, const placed& home);
+  std::uint32_t next_loop(bool for_loop_bound);
+  /// `place`, at this loop if it leaves open which.
+  static actors::runtime::place at_loop(const actors::runtime::place& place, std::uint32_t loop);
+  struct moving_endpoint {
+    actors::endpoint* which;
+    std::uint32_t loop;  // Where its topic is at home.
+  };
+  /// Under endpoints_mutex_.
+  std::vector<moving_endpoint> endpoints_of(const std::string& topic);
   /// Moves all endpoints of a topic; `tell` hears of the outcome on the control thread.
   void move(const std::string& topic,
             const std::string& executor,
@@ -93,10 +127,12 @@ class running_node {
             std::function<void(const result<void>&)> tell);
   rpc::transport* transport_for(const std::string& address);
   result<void> open_ports();
-  result<void> open_data(rpc::transport& over, const std::string& address, std::string& opened);
+  /// A port on each loop, the first at `address`.
+  result<std::vector<std::string>> open_data(rpc::transport& over, const std::string& address);
   result<void> connect();
   void join_self();
-  void topics_changed();
+  /// Peers are told; the future is ready when this node itself knows.
+  std::future<void> topics_changed();
   void add_verbs();
   void start_watchdog();
   void tell_of(const executors::stuck_turn& what) const;
@@ -115,7 +151,7 @@ class running_node {
   std::string address_;
   std::string self_address_;
 
-  executors::event_loop loop_;
+  std::vector<std::unique_ptr<executors::event_loop>> loops_;
   executors::event_loop control_loop_;
   transports::local_transport local_;
   transports::zmq_transport zmq_;
@@ -124,14 +160,14 @@ class running_node {
   std::unique_ptr<executors::turn_watch> watchdog_;  // Null: there is none.
   std::map<std::string, std::unique_ptr<executors::executor>>
       executors_;  // By name. Guarded by endpoints_mutex_ once others can ask.
-  executors::executor* executor_ = nullptr;  // The usual one.
+  std::optional<actors::runtime::place> usual_;  // Where those go that are placed nowhere else.
+  std::uint32_t next_bound_ = 0;  // Loops by turns, for loop-bound endpoints and for the others.
+  std::uint32_t next_other_ = 0;  // Both guarded by endpoints_mutex_.
   executors::blocking_pool pool_;
   std::unique_ptr<rpc::connector> connector_;
-  std::unique_ptr<rpc::data_server> data_server_;
+  std::vector<data_plane> data_;  // By loops_.
   std::unique_ptr<rpc::control_server> control_server_;
-  std::vector<std::unique_ptr<rpc::transport::port>> data_ports_;
   std::unique_ptr<rpc::transport::port> control_port_;
-  std::vector<std::string> data_addresses_;
   std::map<std::string, std::unique_ptr<rpc::control_client>> peers_;
   std::unique_ptr<actors::runtime> runtime_;
 

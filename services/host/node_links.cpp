@@ -27,31 +27,39 @@ rpc::transport* running_node::transport_for(const std::string& address) {
   return nullptr;
 }
 
-result<void> running_node::open_data(rpc::transport& over,
-                                     const std::string& address,
-                                     std::string& opened) {
-  result<void> outcome;
-  run_on(loop_, [&] {
-    auto port = over.listen(loop_, address, *data_server_);
+result<std::vector<std::string>> running_node::open_data(rpc::transport& over,
+                                                         const std::string& address) {
+  const bool is_open = address.starts_with("tcp://") || address.ends_with("://*");
+  std::vector<std::string> opened;
+  std::optional<error> failed;
+  on_each_loop([&](std::size_t loop) {
+    // The system chooses another each time, or we do.
+    const std::string own = is_open || loop == 0 ? address : address + "-" + std::to_string(loop);
+    auto port = over.listen(*loops_[loop], own, *data_[loop].server);
     if (!port) {
-      outcome = port.error();
+      failed = port.error();
       return;
     }
-    opened = (*port)->address();
-    data_ports_.push_back(*std::move(port));
+    opened.push_back((*port)->address());
+    data_[loop].ports.push_back(*std::move(port));
   });
-  return outcome;
+  if (failed) {
+    return *std::move(failed);
+  }
+  return opened;
 }
 
 // A node calls its own endpoints as it calls others': one more peer, over the local transport.
 void running_node::join_self() {
-  if (!open_data(local_, "local://*", self_address_)) {
+  auto opened = open_data(local_, "local://*");
+  if (!opened) {
     return;
   }
+  self_address_ = opened->front();
   rpc::connector::session_info info;
   info.address = self_address_;
   info.node = options_.name;
-  info.data_address = self_address_;
+  info.data = *std::move(opened);
   info.in_flight = options_.in_flight_per_peer;
   info.max_body = options_.max_body;
   host_.random(info.session);
@@ -60,7 +68,7 @@ void running_node::join_self() {
   sessions_.open(info.session, std::move(known));
   auto up = std::make_shared<std::promise<void>>();
   auto ready = up->get_future();
-  loop_.post([this, info = std::move(info), up]() mutable {
+  loop_of_calls().post([this, info = std::move(info), up]() mutable {
     connector_->open_session(local_,
                              std::move(info),
                              [up = std::move(up)](const std::string&, const error* ended) mutable {
@@ -77,7 +85,7 @@ result<void> running_node::open_ports() {
     return {};
   }
   rpc::transport* over = transport_for(options_.listen);
-  // The data port is the system's choice, at the same host; peers learn it in the welcome.
+  // The data ports are the system's choice, at the same host; peers learn them in the welcome.
   const std::string scheme = scheme_of(options_.listen);
   std::string data = options_.listen;
   if (scheme == "tcp") {
@@ -85,14 +93,13 @@ result<void> running_node::open_ports() {
   } else if (!data.ends_with("://*")) {
     data += ".data";
   }
-  std::string opened;
-  if (auto good = open_data(*over, data, opened); !good) {
-    return good;
+  auto opened = open_data(*over, data);
+  if (!opened) {
+    return opened.error();
   }
-  data_addresses_ = {opened};
   result<void> outcome;
   run_on(control_loop_, [&] {
-    control_server_->set_data(data_addresses_);
+    control_server_->set_data(*std::move(opened));
     auto port = over->listen(control_loop_, options_.listen, *control_server_);
     if (!port) {
       outcome = port.error();
@@ -110,7 +117,7 @@ result<void> running_node::connect() {
       continue;  // Named twice.
     }
     rpc::transport* over = transport_for(address);
-    run_on(loop_, [&] { connector_->expect(address); });
+    run_on(loop_of_calls(), [&] { connector_->expect(address); });
     run_on(control_loop_, [&] {
       rpc::control_client::options with;
       with.address = address;
@@ -124,7 +131,7 @@ result<void> running_node::connect() {
     });
   }
   const auto settled = std::make_shared<std::promise<void>>();
-  run_on(loop_, [&] { connector_->when_settled([settled] { settled->set_value(); }); });
+  run_on(loop_of_calls(), [&] { connector_->when_settled([settled] { settled->set_value(); }); });
   settled->get_future().wait_for(options_.connect_within);
   return {};
 }

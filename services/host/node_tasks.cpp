@@ -99,7 +99,7 @@ std::future<void> running_node::run(std::string name, std::function<task<void>(c
   });
   auto what = std::make_shared<rpc::endpoint_definition>();
   auto ended = std::make_shared<std::atomic<bool>>(false);
-  auto actor = runtime_->spawn(what, name, *connector_, *executor_);
+  auto actor = runtime_->spawn(what, name, *connector_, *usual_);
   auto* start = new task_start(actor->activation(), std::move(name), std::move(body), ended);
   auto outcome = start->outcome();
   rpc::activation& at = actor->activation();

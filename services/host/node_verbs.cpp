@@ -110,26 +110,29 @@ wire::buffer running_node::describe() {
   struct described {
     target at;
     std::vector<const rpc::activation*> instances;
+    std::uint32_t loop;
   };
   std::vector<described> all;
-  dispatcher_.each([&](const target& at, std::span<rpc::activation* const> instances) {
-    all.push_back({at, {instances.begin(), instances.end()}});
-  });
+  dispatcher_.each(
+      [&](const target& at, std::span<rpc::activation* const> instances, std::uint32_t loop) {
+        all.push_back({at, {instances.begin(), instances.end()}, loop});
+      });
   out.pack_map(4);
   field(out, "node", options_.name);
   field(out, "incarnation", hexadecimal(incarnation_));
   field(out, "executor", options_.executor);
   out.pack("topics");
   out.pack_array(static_cast<std::uint32_t>(all.size()));
-  for (const auto& [at, instances] : all) {
+  for (const auto& [at, instances, loop] : all) {
     const auto* what = instances.front();
     const auto& others = what->definition().others;
-    out.pack_map(19);
+    out.pack_map(20);
     field(out, "exchange", at.exchange);
     field(out, "topic", at.topic);
     field(out, "namespace", at.name_space);
     field(out, "version", at.version.empty() ? std::string("1.0") : at.version);
     field(out, "executor", what->executor_name());
+    field(out, "loop", loop);
     field(out, "instances", instances.size());
     field(out, "sharing", to_string(others ? others->how : rpc::sharing::balanced));
     field(out, "queue_limit", what->definition().queue_limit);
@@ -157,7 +160,7 @@ wire::buffer running_node::executors_table() {
   wire::buffer written;
   packer out(written);
   std::map<std::string, std::size_t> endpoints;
-  dispatcher_.each([&](const target&, std::span<rpc::activation* const> instances) {
+  dispatcher_.each([&](const target&, std::span<rpc::activation* const> instances, std::uint32_t) {
     for (const auto* each : instances) {
       ++endpoints[each->executor_name()];
     }
@@ -168,7 +171,7 @@ wire::buffer running_node::executors_table() {
     const auto stats = executor->stats();
     const double busy = std::chrono::duration<double>(stats.busy).count();
     const auto threads = static_cast<double>(std::max<std::size_t>(stats.threads, 1));
-    out.pack_map(13);
+    out.pack_map(14);
     field(out, "name", stats.name);
     field(out, "policy", stats.policy);
     field(out, "threads", stats.threads);
@@ -179,6 +182,7 @@ wire::buffer running_node::executors_table() {
     field(out, "steals", stats.steals);
     field(out, "parks", stats.parks);
     field(out, "wakeups", stats.wakeups);
+    field(out, "hops", stats.hops);
     field(out, "longest_turn_us", microseconds(stats.longest_turn));
     field(out, "stuck", stats.stuck);
     field(out, "stuck_turns", stats.stuck_turns);
@@ -191,21 +195,29 @@ wire::buffer running_node::stats() const {
   packer out(written);
   rusage used{};
   ::getrusage(RUSAGE_SELF, &used);
-  const auto& in = data_server_->counts();
+  // Of all loops together.
+  const auto arrived = [this](std::atomic<std::uint64_t> rpc::inbound_counters::*of) {
+    std::uint64_t all = 0;
+    for (const auto& each : data_) {
+      all += (each.server->counts().*of).load(std::memory_order_relaxed);
+    }
+    return all;
+  };
+  using in = rpc::inbound_counters;
   const auto& calls = connector_->counts();
   const auto links = zmq_.stats();
   out.pack_map(22);
   field(out, "cpu_us", microseconds(used.ru_utime) + microseconds(used.ru_stime));
   field(out, "max_rss_bytes", std::int64_t{used.ru_maxrss} * 1024);
   field(out, "uptime_us", microseconds(host_.now() - started_));
-  field(out, "peers", data_server_->peers());
-  field(out, "frames_received", in.frames.load());
-  field(out, "calls_received", in.calls.load());
-  field(out, "casts_received", in.casts.load());
-  field(out, "expired_on_arrival", in.expired.load());
-  field(out, "refused", in.refused.load());
-  field(out, "garbage", in.garbage.load());
-  field(out, "cut_off", in.cut_off.load());
+  field(out, "peers", sessions_.attached());
+  field(out, "frames_received", arrived(&in::frames));
+  field(out, "calls_received", arrived(&in::calls));
+  field(out, "casts_received", arrived(&in::casts));
+  field(out, "expired_on_arrival", arrived(&in::expired));
+  field(out, "refused", arrived(&in::refused));
+  field(out, "garbage", arrived(&in::garbage));
+  field(out, "cut_off", arrived(&in::cut_off));
   field(out, "handshakes_failed", links.handshakes_failed);
   field(out, "malformed_messages", links.malformed);
   field(out, "links_refused", links.refused);

@@ -3,6 +3,7 @@
 #include <mailroom/services/host/addresses.hpp>
 #include <mailroom/services/host/node_impl.hpp>
 
+#include <mailroom/framework/wire/control.hpp>
 #include <mailroom/framework/wire/envelope.hpp>
 
 #include <string>
@@ -63,6 +64,11 @@ std::optional<wrong_option> find_wrong(const node_options& of) {
   }
   if (of.workers > most_workers) {
     return wrong("workers", "at most 1024 workers, not " + std::to_string(of.workers));
+  }
+  if (of.loops == 0 || of.loops > wire::max_addresses) {
+    return wrong("loops",
+                 "a node has from 1 to " + std::to_string(wire::max_addresses) +
+                     " I/O loops, not " + std::to_string(of.loops));
   }
   if (!is_within(of.heartbeat)) {
     return wrong("heartbeat", "a heartbeat is from 10ms to 1h");

@@ -7,31 +7,81 @@
 #include <mailroom/framework/rpc/method.hpp>
 
 #include <algorithm>
+#include <charconv>
 #include <future>
+#include <map>
+#include <span>
 #include <system_error>
 #include <utility>
 
 namespace mailroom {
 
-result<void> known_executor(const std::string& name, const std::vector<executor_options>& own) {
-  std::vector<std::string> names;
+namespace {
+
+// Policies, and the node's own with theirs.
+std::vector<executor_options> all_executors(const std::vector<executor_options>& own) {
+  std::vector<executor_options> all;
   for (const auto policy : executors::policies()) {
-    names.emplace_back(policy);
+    all.push_back({std::string(policy), std::string(policy), 0});
   }
-  for (const auto& each : own) {
+  all.insert(all.end(), own.begin(), own.end());
+  return all;
+}
+
+error unknown_executor(const std::string& name, const std::vector<executor_options>& all) {
+  std::vector<std::string> names;
+  std::string told;
+  for (const auto& each : all) {
     names.push_back(each.name);
-  }
-  if (std::find(names.begin(), names.end(), name) != names.end()) {
-    return {};
-  }
-  std::string all;
-  for (const auto& each : names) {
-    all += (all.empty() ? "" : ", ") + each;
+    told += (told.empty() ? "" : ", ") + each.name;
   }
   const std::string near = nearest(name, names);
   return error(errc::invalid_value,
                "no executor '" + name + "'" + (near.empty() ? "" : " (nearest: " + near + ")") +
-                   "; there are " + all);
+                   "; there are " + told);
+}
+
+result<std::uint32_t> read_loop(const std::string& number,
+                                const executor_options& of,
+                                std::size_t loops) {
+  if (of.policy != "loop-bound") {
+    return error(errc::invalid_value,
+                 "executor '" + of.name + "' has no loops to choose from: it is " + of.policy);
+  }
+  std::uint32_t loop = 0;
+  const auto [end, failed] = std::from_chars(number.data(), number.data() + number.size(), loop);
+  if (failed != std::errc() || end != number.data() + number.size() || loop >= loops) {
+    return error(errc::invalid_value,
+                 "executor '" + of.name + "' has no loop '" + number + "'; this node has " +
+                     (loops == 1 ? "one, 0"
+                                 : std::to_string(loops) + ", 0 to " + std::to_string(loops - 1)));
+  }
+  return loop;
+}
+
+}  // namespace
+
+result<executor_name> read_executor_name(const std::string& text,
+                                         const std::vector<executor_options>& own,
+                                         std::size_t loops) {
+  const auto all = all_executors(own);
+  const auto find = [&](const std::string& name) {
+    return std::find_if(
+        all.begin(), all.end(), [&](const auto& each) { return each.name == name; });
+  };
+  if (find(text) != all.end()) {
+    return executor_name{text, std::nullopt};
+  }
+  const auto slash = text.rfind('/');
+  const auto found = slash == std::string::npos ? all.end() : find(text.substr(0, slash));
+  if (found == all.end()) {
+    return unknown_executor(text, all);
+  }
+  const auto loop = read_loop(text.substr(slash + 1), *found, loops);
+  if (!loop) {
+    return loop.error();
+  }
+  return executor_name{found->name, *loop};
 }
 
 result<executors::executor*> running_node::executor_for(const std::string& name) {
@@ -42,18 +92,19 @@ result<executors::executor*> running_node::executor_for(const std::string& name)
   const auto own = std::find_if(options_.executors.begin(),
                                 options_.executors.end(),
                                 [&](const auto& each) { return each.name == name; });
-  if (const auto known = known_executor(name, options_.executors); !known) {
-    return known.error();
-  }
   if (own != options_.executors.end()) {
     with = *own;
+  }
+  std::vector<executors::event_loop*> loops;
+  for (const auto& each : loops_) {
+    loops.push_back(each.get());
   }
   auto made = executors::make_executor(with.policy,
                                        {.name = name,
                                         .workers = with.workers,
                                         .run = &actors::runtime::run_turn,
                                         .host = &host_,
-                                        .loops = {&loop_},
+                                        .loops = std::move(loops),
                                         .watch = watchdog_.get()});
   if (!made) {
     return made.error();
@@ -69,14 +120,53 @@ result<executors::executor*> running_node::executor_for(const std::string& name)
   return &started;
 }
 
-// What the deployment says outranks what the code says.
-result<executors::executor*> running_node::home_of(const served& what) {
-  const auto placed = options_.placement.find(what.at->topic);
-  if (placed != options_.placement.end()) {
-    return executor_for(placed->second);
+result<actors::runtime::place> running_node::place_for(const std::string& executor) {
+  const auto name = read_executor_name(executor, options_.executors, loops_.size());
+  if (!name) {
+    return name.error();
   }
-  return what.what->executor.empty() ? result<executors::executor*>(executor_)
-                                     : executor_for(what.what->executor);
+  const auto on = executor_for(name->name);
+  if (!on) {
+    return on.error();
+  }
+  return actors::runtime::place{
+      **on,
+      name->loop ? executors::affinity::worker(*name->loop) : executors::affinity::anywhere()};
+}
+
+std::uint32_t running_node::next_loop(bool for_loop_bound) {
+  std::uint32_t& next = for_loop_bound ? next_bound_ : next_other_;
+  const std::uint32_t loop = next;
+  next = (next + 1) % static_cast<std::uint32_t>(loops_.size());
+  return loop;
+}
+
+// Endpoints of one topic share a loop, unless somebody says otherwise: its calls arrive at one.
+actors::runtime::place running_node::at_loop(const actors::runtime::place& place,
+                                             std::uint32_t loop) {
+  const bool open = place.worker.is_anywhere() && place.on.loop_of(place.worker) != nullptr;
+  return open ? actors::runtime::place{place.on, executors::affinity::worker(loop)} : place;
+}
+
+// What the deployment says outranks what the code says.
+result<running_node::placed> running_node::home_of(const served& what) {
+  const auto deployed = options_.placement.find(what.at->topic);
+  const auto& executor =
+      deployed != options_.placement.end() ? deployed->second : what.what->executor;
+  const auto place =
+      executor.empty() ? result<actors::runtime::place>(*usual_) : place_for(executor);
+  if (!place) {
+    return place.error();
+  }
+  std::uint32_t loop = 0;
+  if (const auto known = dispatcher_.loop_of(what.at->exchange, what.at->topic)) {
+    loop = *known;
+  } else if (!place->worker.is_anywhere()) {
+    loop = place->worker.index();
+  } else {
+    loop = next_loop(place->on.loop_of(place->worker) != nullptr);
+  }
+  return placed{at_loop(*place, loop), loop};
 }
 
 result<void> running_node::serve(const std::vector<served>& all) {
@@ -88,20 +178,21 @@ result<void> running_node::serve(const std::vector<served>& all) {
       if (!home) {
         return home.error();
       }
-      new_topic |= add_instances(each, **home);
+      new_topic |= add_instances(each, *home);
     }
   }
   if (new_topic) {
-    // Without the lock, which the control plane takes: a handler may be stuck on the I/O loop.
-    topics_changed();
+    // Without the lock, which the control plane takes: a handler may be stuck on the I/O loop. Who
+    // serves and then calls must find it.
+    topics_changed().wait();
   }
   return {};
 }
 
-bool running_node::add_instances(const served& of, executors::executor& home) {
+bool running_node::add_instances(const served& of, const placed& home) {
   std::vector<rpc::activation*> instances;
   const auto spawn = [&](const std::shared_ptr<const rpc::endpoint_definition>& what) {
-    auto& made = endpoints_.emplace_back(runtime_->spawn(what, of.at->topic, *connector_, home));
+    auto& made = endpoints_.emplace_back(runtime_->spawn(what, of.at->topic, *connector_, home.at));
     instances.push_back(&made->activation());
   };
   spawn(of.what);
@@ -110,40 +201,40 @@ bool running_node::add_instances(const served& of, executors::executor& home) {
     std::for_each(others->all.begin(), others->all.end(), spawn);
     how = others->how;
   }
-  return dispatcher_.add(of.at, std::move(instances), how);
+  return dispatcher_.add(of.at, std::move(instances), how, home.loop);
 }
 
 /// One order to move the endpoints of a topic: all of them, or none.
 class topic_move final : public std::enable_shared_from_this<topic_move>, private executors::timer {
  public:
-  topic_move(running_node& in, std::string topic, std::function<void(const result<void>&)> tell)
-      : in_(in), topic_(std::move(topic)), tell_(std::move(tell)) {}
+  topic_move(running_node& in,
+             std::string topic,
+             const actors::runtime::place& to,
+             std::function<void(const result<void>&)> tell)
+      : in_(in), topic_(std::move(topic)), to_(to), tell_(std::move(tell)) {}
   ~topic_move() { in_.control_loop_.cancel(*this); }
 
   /// Under the node's endpoints_mutex_.
-  void begin(const std::vector<actors::endpoint*>& endpoints,
-             executors::executor& to,
-             duration limit) {
+  void begin(const std::vector<running_node::moving_endpoint>& endpoints, duration limit) {
     self_ = shared_from_this();
     in_.control_loop_.arm(*this, in_.host_.now() + limit);
     const std::lock_guard lock(mutex_);
     waiting_ = endpoints.size();
-    for (auto* each : endpoints) {
-      auto& part = parts_.emplace_back(std::make_unique<part_of_it>());
-      part->which = each;
-      part->from = &each->home();
-      part->moving =
-          in_.runtime_->move(*each, to, [this, part = part.get()](const result<void>& outcome) {
-            ended(*part, outcome);
-          });
+    for (const auto& each : endpoints) {
+      const actors::runtime::place from{each.which->home(), each.which->worker()};
+      auto& part = parts_.emplace_back(std::make_unique<part_of_it>(part_of_it{each.which, from}));
+      part->moving = in_.runtime_->move(
+          *each.which,
+          running_node::at_loop(to_, each.loop),
+          [this, part = part.get()](const result<void>& outcome) { ended(*part, outcome); });
     }
   }
 
  private:
   struct part_of_it {
-    actors::endpoint* which = nullptr;
-    executors::executor* from = nullptr;
-    std::shared_ptr<rpc::relocation> moving;
+    actors::endpoint* which;
+    actors::runtime::place from;
+    std::shared_ptr<rpc::relocation> moving = nullptr;
     bool arrived = false;
   };
 
@@ -189,9 +280,11 @@ class topic_move final : public std::enable_shared_from_this<topic_move>, privat
       const std::lock_guard lock(in_.endpoints_mutex_);
       for (const auto& each : parts_) {
         if (each->arrived && in_.holds(*each->which)) {
-          in_.runtime_->move(*each->which, *each->from, [](const result<void>&) {});
+          in_.runtime_->move(*each->which, each->from, [](const result<void>&) {});
         }
       }
+    } else if (!to_.worker.is_anywhere() && in_.dispatcher_.set_loop(topic_, to_.worker.index())) {
+      in_.topics_changed();
     }
     tell_(failure_ ? result<void>(*failure_) : result<void>());
     self_.reset();
@@ -199,6 +292,7 @@ class topic_move final : public std::enable_shared_from_this<topic_move>, privat
 
   running_node& in_;
   const std::string topic_;
+  const actors::runtime::place to_;
   const std::function<void(const result<void>&)> tell_;
   std::shared_ptr<topic_move> self_;  // Until it has told.
   std::mutex mutex_;
@@ -212,6 +306,25 @@ bool running_node::holds(const actors::endpoint& which) const {
       endpoints_.begin(), endpoints_.end(), [&](const auto& each) { return each.get() == &which; });
 }
 
+std::vector<running_node::moving_endpoint> running_node::endpoints_of(const std::string& topic) {
+  std::map<const rpc::activation*, std::uint32_t> loops;
+  dispatcher_.each(
+      [&](const target& at, std::span<rpc::activation* const> all, std::uint32_t loop) {
+        if (at.topic == topic) {
+          for (const auto* each : all) {
+            loops.emplace(each, loop);
+          }
+        }
+      });
+  std::vector<moving_endpoint> found;
+  for (const auto& each : endpoints_) {
+    if (const auto at = loops.find(&each->activation()); at != loops.end()) {
+      found.push_back({each.get(), at->second});
+    }
+  }
+  return found;
+}
+
 void running_node::move(const std::string& topic,
                         const std::string& executor,
                         duration limit,
@@ -219,19 +332,14 @@ void running_node::move(const std::string& topic,
   result<void> refused;
   {
     const std::lock_guard lock(endpoints_mutex_);
-    std::vector<actors::endpoint*> found;
-    for (const auto& each : endpoints_) {
-      if (each->activation().topic() == topic) {
-        found.push_back(each.get());
-      }
-    }
-    const auto to = executor_for(executor);
+    const auto found = endpoints_of(topic);
+    const auto to = place_for(executor);
     if (found.empty()) {
       refused = error(errc::no_server, "this node serves no topic '" + topic + "'");
     } else if (!to) {
       refused = to.error();
     } else {
-      std::make_shared<topic_move>(*this, topic, std::move(tell))->begin(found, **to, limit);
+      std::make_shared<topic_move>(*this, topic, *to, std::move(tell))->begin(found, limit);
       return;
     }
   }

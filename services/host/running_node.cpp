@@ -30,10 +30,15 @@ void run_on(executors::event_loop& loop, const std::function<void()>& task) {
   done.get_future().wait();
 }
 
+void running_node::on_each_loop(const std::function<void(std::size_t loop)>& task) {
+  for (std::size_t i = 0; i < loops_.size(); ++i) {
+    run_on(*loops_[i], [&] { task(i); });
+  }
+}
+
 running_node::running_node(const node_options& with, platform& host)
     : options_(with),
       host_(host),
-      loop_("mr-loop-0", host),
       control_loop_("mr-ctl", host),
       local_(rpc::transport::limits{.max_frame = max_frame(with)}),
       zmq_(rpc::transport::limits{.max_frame = max_frame(with)}, host),
@@ -42,13 +47,18 @@ running_node::running_node(const node_options& with, platform& host)
   host_.random(incarnation_);
 }
 
+// Most of what it has needs its loops until the end.
 running_node::~running_node() = default;
 
 result<void> running_node::open() {
   if (const auto wrong = find_wrong(options_)) {
     return wrong->why;
   }
-  loop_.start();
+  for (std::size_t i = 0; i < options_.loops; ++i) {
+    loops_.push_back(
+        std::make_unique<executors::event_loop>("mr-loop-" + std::to_string(i), host_));
+    loops_.back()->start();
+  }
   control_loop_.start();
   loops_run_ = true;
   start_watchdog();
@@ -57,12 +67,12 @@ result<void> running_node::open() {
       return made.error();
     }
   }
-  const auto usual = executor_for(options_.executor);
+  const auto usual = place_for(options_.executor);
   if (!usual) {
     return usual.error();
   }
-  executor_ = *usual;
-  runtime_ = std::make_unique<actors::runtime>(*executor_, pool_, loop_, host_, [this] {
+  usual_.emplace(*usual);
+  runtime_ = std::make_unique<actors::runtime>(usual_->on, pool_, loop_of_calls(), host_, [this] {
     const std::lock_guard lock(quiet_mutex_);
     quiet_.notify_all();
   });
@@ -71,9 +81,12 @@ result<void> running_node::open() {
   const rpc::caller::limits answers{.in_flight = options_.in_flight_per_peer,
                                     .backlog = options_.backlog_per_peer,
                                     .max_body = options_.max_body};
-  run_on(loop_, [&] {
-    connector_ = std::make_unique<rpc::connector>(loop_, host_, calls);
-    data_server_ = std::make_unique<rpc::data_server>(loop_, dispatcher_, sessions_, answers);
+  run_on(loop_of_calls(),
+         [&] { connector_ = std::make_unique<rpc::connector>(loop_of_calls(), host_, calls); });
+  data_.resize(loops_.size());
+  on_each_loop([&](std::size_t loop) {
+    data_[loop].server =
+        std::make_unique<rpc::data_server>(*loops_[loop], dispatcher_, sessions_, answers);
   });
   rpc::control_server::identity self;
   self.node = options_.name;
@@ -85,7 +98,9 @@ result<void> running_node::open() {
   run_on(control_loop_, [&] {
     control_server_ = std::make_unique<rpc::control_server>(
         control_loop_, host_, sessions_, self, [this](const rpc::session_id& ended) {
-          loop_.post([this, ended] { data_server_->drop(ended); });
+          for (std::size_t i = 0; i < loops_.size(); ++i) {
+            loops_[i]->post([this, i, ended] { data_[i].server->drop(ended); });
+          }
         });
     add_verbs();
   });
@@ -98,9 +113,9 @@ result<void> running_node::open() {
 void running_node::tell_of_unused_settings() const {
   std::string all;
   std::vector<std::string> names;
-  for (const auto& [exchange, topic] : dispatcher_.topics()) {
-    all += (all.empty() ? "" : ", ") + topic;
-    names.push_back(topic);
+  for (const auto& each : dispatcher_.topics()) {
+    all += (all.empty() ? "" : ", ") + each.topic;
+    names.push_back(each.topic);
   }
   const auto is_served = [&](const std::string& topic) {
     return std::find(names.begin(), names.end(), topic) != names.end();
@@ -134,14 +149,15 @@ result<void> running_node::join() {
   return connect();
 }
 
-void running_node::topics_changed() {
-  std::vector<wire::topic_home> topics;
-  for (auto& [exchange, topic] : dispatcher_.topics()) {
-    topics.push_back({std::move(exchange), std::move(topic), 0});
-  }
-  // Done when it returns: who serves and then calls must find it.
-  run_on(loop_, [&] { connector_->update_topics(self_address_, topics); });
-  control_loop_.post([this, topics] { control_server_->set_topics(topics); });
+// Each looks at the topics when its turn has come, so that the newest word is the last.
+std::future<void> running_node::topics_changed() {
+  auto known = std::make_shared<std::promise<void>>();
+  loop_of_calls().post([this, known] {
+    connector_->update_topics(self_address_, dispatcher_.topics());
+    known->set_value();
+  });
+  control_loop_.post([this] { control_server_->set_topics(dispatcher_.topics()); });
+  return known->get_future();
 }
 
 void running_node::each_endpoint(const std::function<void(actors::endpoint&)>& see) {
@@ -191,7 +207,9 @@ bool running_node::drain(duration limit) {
   }
   const time_point until = host_.now() + limit;
   run_on(control_loop_, [&] { control_server_->go_away("the node is stopping", limit); });
-  data_server_->stop_accepting();
+  for (const auto& each : data_) {
+    each.server->stop_accepting();
+  }
   each_endpoint([](actors::endpoint& each) { each.activation().stop(); });
   if (wait_until_quiet(until)) {
     return true;
@@ -223,7 +241,7 @@ bool running_node::close() {
   }
   if (loops_run_) {
     // What workers have handed over is taken in before anything closes.
-    run_on(loop_, [] {});
+    on_each_loop([](std::size_t) {});
     run_on(control_loop_, [&] {
       for (auto& [address, peer] : peers_) {
         peer->close();
@@ -233,14 +251,16 @@ bool running_node::close() {
       }
       control_port_.reset();
     });
-    run_on(loop_, [&] {
-      if (data_server_) {
-        data_server_->close();
+    on_each_loop([&](std::size_t loop) {
+      if (loop < data_.size()) {
+        data_[loop].server->close();
       }
-      if (connector_) {
+      if (loop == 0 && connector_) {
         connector_->close();
       }
-      data_ports_.clear();
+      if (loop < data_.size()) {
+        data_[loop].ports.clear();
+      }
     });
   }
   {
@@ -258,9 +278,13 @@ bool running_node::close() {
         watchdog_->close();
       }
     });
-    run_on(loop_, [&] {
-      data_server_.reset();
-      connector_.reset();
+    on_each_loop([&](std::size_t loop) {
+      if (loop < data_.size()) {
+        data_[loop].server.reset();
+      }
+      if (loop == 0) {
+        connector_.reset();
+      }
     });
     // Last, since the connector told them of its sessions until now.
     run_on(control_loop_, [&] {
@@ -268,7 +292,9 @@ bool running_node::close() {
       control_server_.reset();
     });
     control_loop_.stop();
-    loop_.stop();
+    for (const auto& each : loops_) {
+      each->stop();
+    }
   }
   return true;
 }

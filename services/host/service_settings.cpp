@@ -4,6 +4,7 @@
 
 #include <mailroom/framework/base/text.hpp>
 #include <mailroom/framework/executors/executor.hpp>
+#include <mailroom/framework/wire/control.hpp>
 
 #include <algorithm>
 #include <charconv>
@@ -56,7 +57,8 @@ result<std::string> executor_named(const std::string& name,
                                    const std::string& key,
                                    const config& settings,
                                    const std::vector<executor_options>& own) {
-  const auto known = known_executor(name, own);
+  const auto known =
+      read_executor_name(name, own, static_cast<std::size_t>(settings.integer("node.loops")));
   if (!known) {
     return error(errc::invalid_value,
                  settings.origin(key) + ": " + std::string(known.error().message()));
@@ -200,6 +202,13 @@ config_schema node_schema(const std::vector<option>& more) {
             .help =
                 "when and where handlers run: cooperative, work-stealing, loop-bound, or one of "
                 "[executors]"})
+      .add({.key = "node.loops",
+            .type = option_type::integer,
+            .fallback = "1",
+            .help = "threads that do I/O, and of the loop-bound executor; each topic is at home on "
+                    "one of them",
+            .minimum = 1,
+            .maximum = wire::max_addresses})
       .add({.key = "node.workers",
             .type = option_type::integer,
             .fallback = "0",
@@ -216,14 +225,15 @@ config_schema node_schema(const std::vector<option>& more) {
             .maximum = 1024})
       .add({.key = "node.place",
             .type = option_type::list,
-            .help = "topic=executor: serves that topic on that executor; may be repeated"})
+            .help = "topic=executor: serves that topic on that executor (loop-bound/1: on that "
+                    "loop); may be repeated"})
       .add({.key = "placement.*", .help = "the executor of a topic, as --place says it"})
       .add({.key = "executors.*.policy",
             .help = "policy of an executor of that name: cooperative, work-stealing or loop-bound",
             .choices = policies})
       .add({.key = "executors.*.workers",
             .type = option_type::integer,
-            .help = "its threads, where the policy has several; 0: one per core",
+            .help = "its threads, if it is work-stealing; 0: one per core",
             .minimum = 0,
             .maximum = 1024})
       .add({.key = "node.queue_limit",
@@ -305,6 +315,7 @@ result<node_options> node_options_from(const config& settings) {
       .listen = settings.text("node.listen"),
       .connect = settings.list("node.connect"),
       .executor = *std::move(executor),
+      .loops = static_cast<std::size_t>(settings.integer("node.loops")),
       .workers = static_cast<std::size_t>(settings.integer("node.workers")),
       .blocking_threads = static_cast<std::size_t>(settings.integer("node.blocking_threads")),
       .executors = *std::move(executors),

@@ -42,4 +42,16 @@ const mailroom::tests::combination here{"loop-bound", true};
 BOOST_AUTO_TEST_SUITE_END()
 BOOST_AUTO_TEST_SUITE_END()
 
+// The second of two loops: what arrives there, and what leaves by the first.
+BOOST_AUTO_TEST_SUITE(loop_bound_1)
+BOOST_AUTO_TEST_SUITE(local)
+const mailroom::tests::combination here{"loop-bound/1", false};
+#include <mailroom/tests/conformance/cases.def>
+BOOST_AUTO_TEST_SUITE_END()
+BOOST_AUTO_TEST_SUITE(zmq)
+const mailroom::tests::combination here{"loop-bound/1", true};
+#include <mailroom/tests/conformance/cases.def>
+BOOST_AUTO_TEST_SUITE_END()
+BOOST_AUTO_TEST_SUITE_END()
+
 BOOST_AUTO_TEST_SUITE_END()

@@ -3,10 +3,16 @@
 #include <mailroom/tests/conformance/artisan.hpp>
 #include <mailroom/tests/conformance/probe.hpp>
 
+#include <cstddef>
 #include <memory>
 #include <string>
 
 namespace mailroom::tests {
+
+/// I/O loops of a node with this executor: "loop-bound/1" is the second.
+inline std::size_t loops_for(const std::string& executor) {
+  return executor.ends_with("/1") ? 2 : 1;
+}
 
 /// A node that serves the probes and obeys words, in this process or at the other end of a pipe:
 /// "start" (answers its address), "stop MILLISECONDS" (whether all ended by itself: 1 or 0), "count

@@ -23,7 +23,10 @@ void outlives_its_callers(const combination& of) {
     other.signal(SIGKILL);
     BOOST_TEST(other.wait().value_or(-1) == 128 + SIGKILL);
   } else {
-    node other({.name = "leaving", .connect = {at.server().address}, .executor = of.executor});
+    node other({.name = "leaving",
+                .connect = {at.server().address},
+                .executor = of.executor,
+                .loops = loops_for(of.executor)});
     other.start().value();
     std::vector<std::future<result<said>>> out;
     const client probes(other, {.topic = "probe"});

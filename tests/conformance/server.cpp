@@ -17,6 +17,7 @@ int serve(const std::vector<std::string>& words) {
   node_options with{.name = words.at(2),
                     .listen = words.size() > 4 ? words[4] : "tcp://127.0.0.1:0",
                     .executor = words.at(1),
+                    .loops = loops_for(words.at(1)),
                     .workers = 2,
                     .max_body = std::stoul(words.at(3))};
   if (words.size() > 5) {
@@ -35,7 +36,10 @@ int serve(const std::vector<std::string>& words) {
 }
 
 int hang(const std::vector<std::string>& words) {
-  node here({.name = "hanging", .connect = {words.at(2)}, .executor = words.at(1)});
+  node here({.name = "hanging",
+             .connect = {words.at(2)},
+             .executor = words.at(1),
+             .loops = loops_for(words.at(1))});
   here.start().value();
   const client probes(here, {.topic = "probe"});
   std::vector<std::future<result<said>>> out;

@@ -53,6 +53,7 @@ std::unique_ptr<probe_server> start_server(const combination& of,
     made = std::make_unique<server_here>(node_options{.name = name,
                                                       .listen = unused_name(),
                                                       .executor = of.executor,
+                                                      .loops = loops_for(of.executor),
                                                       .workers = 2,
                                                       .max_body = max_body});
   }
@@ -86,8 +87,11 @@ void stage::call_anew() {
   for (const auto& each : servers) {
     addresses.push_back(each->address);
   }
-  caller = std::make_unique<node>(node_options{
-      .name = "caller", .connect = addresses, .executor = playing.executor, .workers = 2});
+  caller = std::make_unique<node>(node_options{.name = "caller",
+                                               .connect = addresses,
+                                               .executor = playing.executor,
+                                               .loops = loops_for(playing.executor),
+                                               .workers = 2});
   const auto started = caller->start();
   BOOST_REQUIRE_MESSAGE(started, why(started));
 }
@@ -100,8 +104,10 @@ bool stage::is_handler_thread(const std::string& name) const {
   if (playing.executor == "cooperative") {
     return name == "mr-coop";
   }
-  return playing.executor == "work-stealing" ? name == "mr-ws-0" || name == "mr-ws-1"
-                                             : name == "mr-loop-0";
+  if (playing.executor == "work-stealing") {
+    return name == "mr-ws-0" || name == "mr-ws-1";
+  }
+  return name == (playing.executor == "loop-bound" ? "mr-loop-0" : "mr-loop-1");
 }
 
 void stage::check_thread(const said& answer) const {
@@ -118,7 +124,7 @@ void stage::check_threads(const std::vector<std::string>& names) const {
 
 void stage::check_ran(const std::string& what, long times, std::size_t index) {
   long there = 0;
-  for (const std::string name : {"mr-coop", "mr-ws-0", "mr-ws-1", "mr-loop-0"}) {
+  for (const std::string name : {"mr-coop", "mr-ws-0", "mr-ws-1", "mr-loop-0", "mr-loop-1"}) {
     there += is_handler_thread(name) ? server(index).count(what + " on " + name) : 0;
   }
   const long all = server(index).count(what);

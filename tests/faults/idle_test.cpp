@@ -38,6 +38,10 @@ BOOST_AUTO_TEST_CASE(costs_next_to_nothing_when_loop_bound) {
   check_idle("loop-bound", 5s);
 }
 
+BOOST_AUTO_TEST_CASE(costs_next_to_nothing_with_two_loops) {
+  check_idle("loop-bound/1", 5s);
+}
+
 BOOST_AUTO_TEST_CASE(makes_no_thread_for_a_call_or_an_endpoint) {
   for (const auto* executor : {"cooperative", "work-stealing", "loop-bound"}) {
     other_process server({.executor = executor, .heartbeat = 10s});

@@ -49,6 +49,7 @@ constexpr column columns[] = {{"NAME", "name"},
                               {"STEALS", "steals"},
                               {"PARKS", "parks"},
                               {"WAKEUPS", "wakeups"},
+                              {"HOPS", "hops"},
                               {"LONGEST TURN", "longest_turn_us"},
                               {"STUCK", "stuck"},
                               {"WERE STUCK", "stuck_turns"}};
@@ -153,8 +154,10 @@ void add_executor(const command& to) {
   add_connect(set_verb, to_set->connect);
   add_topic(set_verb, to_set->topic, "Whose endpoints").required();
   set_verb
-      .add_text(
-          "executor", to_set->executor, "A policy, or an executor of the node's own", "EXECUTOR")
+      .add_text("executor",
+                to_set->executor,
+                "A policy, or an executor of the node's own; loop-bound/1 is its loop 1",
+                "EXECUTOR")
       .required();
   add_duration(set_verb,
                "--timeout",

@@ -26,6 +26,7 @@ struct calling {
       rpc::connector::session_info agreed;
       agreed.address = "control://" + std::to_string(i);
       agreed.node = std::to_string(i);
+      agreed.data = {"data://" + agreed.node};
       agreed.max_body = i == 0 ? 100 : 1000;
       agreed.topics.push_back({"mailroom", "waiting", 0});
       front.on_loop([&] {

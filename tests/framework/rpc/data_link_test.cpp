@@ -75,6 +75,7 @@ frame_bytes typical_frame() {
   cast.write(batch.begin(wire::kind::cast, wire::call_head::size));
   wire::pack_arguments(batch.bytes());
   batch.finish();
+  wire::write_fence(batch, 4);
   batch.begin(static_cast<wire::kind>(29), 4);  // Of a later version.
   batch.finish();
   return copy_of(batch.take());
@@ -102,6 +103,32 @@ BOOST_AUTO_TEST_CASE(answers_calls_of_a_peer_that_speaks_by_hand) {
   peer.feed(one_call(1, 1));
   BOOST_TEST(eventually([&] { return peer.replies() == 1; }));
   BOOST_TEST(!peer.closed());
+}
+
+BOOST_AUTO_TEST_CASE(answers_fences_in_the_order_of_what_it_was_sent) {
+  server s;
+  fake_peer peer(s.back);
+  peer.attach();
+  peer.declare(0, "waiting", "repeat");
+  wire::batch batch(wire::plane::data);
+  wire::write_fence(batch, 7);
+  add_call(batch, 1, 0, 3);
+  wire::write_fence(batch, UINT64_MAX);
+  wire::write_fence(batch, 7);
+  add_call(batch, 2, 0, 3);
+  peer.feed(batch.take());
+  BOOST_TEST(peer.fenced() == (std::vector<std::uint64_t>{7, UINT64_MAX, 7}),
+             boost::test_tools::per_element());
+  BOOST_TEST(eventually([&] { return peer.replies() == 2; }));
+}
+
+BOOST_AUTO_TEST_CASE(is_closed_when_the_first_message_is_a_fence) {
+  server s;
+  fake_peer peer(s.back);
+  wire::batch batch(wire::plane::data);
+  wire::write_fence(batch, 1);
+  peer.feed(batch.take());
+  BOOST_TEST(peer.closed());
 }
 
 BOOST_AUTO_TEST_CASE(is_closed_when_the_first_message_is_no_attach) {
@@ -345,7 +372,8 @@ BOOST_AUTO_TEST_CASE(survives_all_vectors_and_their_mutations) {
       peer.feed(frame);
       peer.feed(frame);
       // What only the serving side sends is skipped unread by the serving side.
-      const bool for_callers = each.name.starts_with("reply") || each.name.starts_with("failure");
+      const bool for_callers = each.name.starts_with("reply") || each.name.starts_with("failure") ||
+                               each.name.starts_with("fenced");
       if (each.meaning.is_null() && i < (for_callers ? 1 : 2)) {
         BOOST_TEST_CONTEXT(each.name) {
           BOOST_TEST(peer.closed());

@@ -129,6 +129,14 @@ result<json> data_to_json(const wire::message& from) {
                 {"error", what.clocks.error}};
       });
     case kind::attached: return json{{"kind", "attached"}};
+    case kind::fence:
+    case kind::fenced: {
+      std::uint64_t number = 0;
+      if (!wire::id_head::read(from.head, number)) {
+        return short_fields();
+      }
+      return json{{"kind", from.what == kind::fence ? "fence" : "fenced"}, {"number", number}};
+    }
     case kind::credit:
       if (from.head.size() < 16) {
         return short_fields();

@@ -115,6 +115,10 @@ void write_data(wire::batch& into, const json& what) {
                        what["method"]});
   } else if (name == "attach") {
     wire::write_attach(into, {identity(what["session"]), {what["offset"], what["error"]}});
+  } else if (name == "fence") {
+    wire::write_fence(into, what["number"]);
+  } else if (name == "fenced") {
+    wire::write_fenced(into, what["number"]);
   } else if (name == "attached" || name == "bye") {
     into.begin(name == "bye" ? kind::bye : kind::attached, 0);
     into.finish();

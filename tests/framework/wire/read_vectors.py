@@ -326,6 +326,8 @@ DATA = {
     8: ("credit", named("I4xQ", "messages", "bytes"), bare),
     9: ("chunk", named("QQQ", "id", "offset", "total"), lambda f, p: {**f, "data": p.hex()}),
     10: ("chain", named("Q", "id"), chain),
+    11: ("fence", named("Q", "number"), bare),
+    12: ("fenced", named("Q", "number"), bare),
     42: ("bye", NOTHING, bare),
 }
 CONTROL = {

@@ -101,8 +101,11 @@ class guest {
 };
 
 struct scene {
-  explicit scene(std::string_view policy)
-      : at({.listen = "local://*", .executor = std::string(policy), .workers = 2}) {
+  explicit scene(const std::string& executor)
+      : at({.listen = "local://*",
+            .executor = executor,
+            .loops = executor.ends_with("/1") ? 2U : 1U,
+            .workers = 2}) {
     at.serve({.topic = "guest"}, guest::described(what)).value();
     at.start().value();
   }
@@ -135,12 +138,21 @@ struct scene {
   std::vector<std::future<result<void>>> out;
 };
 
+// Each policy, and a loop that calls do not leave by.
+std::vector<std::string> all_executors() {
+  std::vector<std::string> all{"loop-bound/1"};
+  for (const auto policy : executors::policies()) {
+    all.emplace_back(policy);
+  }
+  return all;
+}
+
 void from(const std::function<void(scene&)>& state, int repeats = MAILROOM_REPEATS) {
   log::set_level(log::level::off);
-  for (const auto policy : executors::policies()) {
-    BOOST_TEST_CONTEXT(policy) {
+  for (const auto& executor : all_executors()) {
+    BOOST_TEST_CONTEXT(executor) {
       for (int i = 0; i < repeats; ++i) {
-        scene at(policy);
+        scene at(executor);
         state(at);
       }
     }
@@ -224,10 +236,10 @@ BOOST_AUTO_TEST_CASE(ends_while_a_move_to_another_executor_waits) {
 
 BOOST_AUTO_TEST_CASE(ends_while_peers_send) {
   log::set_level(log::level::off);
-  for (const auto policy : executors::policies()) {
-    BOOST_TEST_CONTEXT(policy) {
+  for (const auto& executor : all_executors()) {
+    BOOST_TEST_CONTEXT(executor) {
       for (int i = 0; i < MAILROOM_REPEATS; ++i) {
-        scene at(policy);
+        scene at(executor);
         node peer({.connect = {at.at.address()}});
         peer.start().value();
         const client to(peer, {.topic = "guest"});
@@ -262,9 +274,9 @@ BOOST_AUTO_TEST_CASE(ends_with_a_full_queue_behind_a_handler_that_is_let_go) {
 // it.
 BOOST_AUTO_TEST_CASE(does_not_wait_for_a_handler_that_never_ends) {
   log::set_level(log::level::off);
-  for (const auto policy : executors::policies()) {
-    BOOST_TEST_CONTEXT(policy) {
-      scene at(policy);
+  for (const auto& executor : all_executors()) {
+    BOOST_TEST_CONTEXT(executor) {
+      scene at(executor);
       at.call("stuck", 1);
       BOOST_TEST_REQUIRE(at.begun(1));
       const auto began = clock::now();

@@ -99,6 +99,17 @@ class fake_peer {
         [&](const wire::message& one) { found += one.what == wire::kind::reply ? 1U : 0U; });
     return found;
   }
+  /// Numbers of the fences that were answered.
+  std::vector<std::uint64_t> fenced() {
+    to_.on_loop([] {});  // They leave at the end of a pass.
+    std::vector<std::uint64_t> found;
+    each_message([&](const wire::message& one) {
+      if (one.what == wire::kind::fenced) {
+        found.push_back(wire::load<std::uint64_t>(one.head.data()));
+      }
+    });
+    return found;
+  }
 
  private:
   void each_message(const std::function<void(const wire::message&)>& see) {

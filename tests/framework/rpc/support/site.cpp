@@ -124,12 +124,10 @@ void site::connect(site& other, std::uint32_t in_flight) {
   rpc::connector::session_info agreed;
   agreed.address = "control://" + other.name_;
   agreed.node = other.name_;
-  agreed.data_address = other.address_;
+  agreed.data = {other.address_};
   agreed.session = other.open_session(name_);
   agreed.in_flight = in_flight;
-  other.dispatcher_.each([&](const target& at, std::span<rpc::activation* const>) {
-    agreed.topics.push_back({at.exchange, at.topic, 0});
-  });
+  agreed.topics = other.dispatcher_.topics();
   const auto up = std::make_shared<tally>();
   on_loop([&] {
     connector_.open_session(

@@ -1,0 +1,191 @@
+#include <mailroom/framework/observability/log.hpp>
+#include <mailroom/framework/rpc/outbound_link.hpp>
+#include <mailroom/framework/rpc/outbound_session.hpp>
+
+#include <string>
+#include <utility>
+
+namespace mailroom::rpc {
+
+outbound_link::outbound_link(connector& home, outbound_session& of, std::string address)
+    : home_(home),
+      session_(of),
+      address_(std::move(address)),
+      writer_(home.loop(), wire::plane::data) {}
+
+outbound_link::~outbound_link() {
+  close(false);
+}
+
+result<void> outbound_link::dial(transport& over) {
+  auto dialled = over.dial(home_.loop(), address_, *this);
+  if (!dialled) {
+    return dialled.error();
+  }
+  link_ = *dialled;
+  return {};
+}
+
+void outbound_link::close(bool flush) noexcept {
+  if (flush) {
+    writer_.release();  // In time is better than in order.
+  }
+  if (link* open = std::exchange(link_, nullptr)) {
+    open->close(flush);
+  }
+  writer_.close();
+  ready_ = false;
+}
+
+wire::batch& outbound_link::begin(const pending_call& call, std::uint64_t id) {
+  wire::batch& batch = writer_.pending();
+  wire::call_head head;
+  head.id = id;
+  head.route = route_of(call.what.names, batch);
+  head.priority = call.priority;
+  head.for_all = call.how == pending_call::kind::fanout;
+  if (!call.until.is_none()) {
+    head.deadline = call.until.at().time_since_epoch().count();
+  }
+  if (call.within) {
+    wire::write_chain(batch, id, call.within->links());
+  }
+  const auto kind = call.how == pending_call::kind::call ? wire::kind::call : wire::kind::cast;
+  head.write(batch.begin(kind, wire::call_head::size));
+  return batch;
+}
+
+std::uint32_t outbound_link::route_of(const wire::route& names, wire::batch& batch) {
+  if (names.number >= routes_.size()) {
+    routes_.resize(names.number + 1);
+  }
+  std::uint32_t& known = routes_[names.number];
+  if (known == 0) {
+    wire::route declared = names;
+    declared.number = declared_;
+    wire::write_route(batch, declared);
+    known = ++declared_;
+  }
+  return known - 1;
+}
+
+bool outbound_link::finish(const pending_call& call) noexcept {
+  wire::batch& batch = writer_.pending();
+  body_size_ = batch.message_size() - wire::message_head_size - wire::call_head::size;
+  if (body_size_ > session_.info().max_body) {
+    drop();
+    return false;
+  }
+  batch.finish();
+  if (call.how == pending_call::kind::call) {
+    ++in_flight_;
+  }
+  writer_.written();
+  return true;
+}
+
+void outbound_link::drop() noexcept {
+  writer_.pending().drop();
+  // Its route and its chain may stand before it; they leave with whatever comes next.
+}
+
+void outbound_link::fence(std::uint64_t number) {
+  wire::write_fence(writer_.pending(), number);
+  writer_.flush();
+}
+
+void outbound_link::on_open(link& on) noexcept {
+  wire::batch first(wire::plane::data);
+  wire::write_attach(first, {session_.info().session, session_.info().clocks});
+  writer_.pending().append(first);
+  writer_.open(on);
+}
+
+void outbound_link::on_frame(link&, wire::frame received) noexcept {
+  const auto good = read(received);
+  if (good) {
+    if (!fenced_.empty()) {
+      session_.fenced(std::exchange(fenced_, {}));  // Perhaps its end.
+    }
+    return;
+  }
+  const std::string& address = session_.info().address;
+  log::warn_limited(address,
+                    "link_closed",
+                    {{"peer", address_}, {"plane", "data"}, {"reason", good.error().message()}});
+  end(error(
+      errc::lost,
+      "the peer at " + address + " broke the protocol: " + std::string(good.error().message())));
+}
+
+result<void> outbound_link::read(const wire::frame& received) {
+  auto messages = wire::reader::open(received.bytes(), wire::plane::data);
+  if (!messages) {
+    return messages.error();
+  }
+  wire::message each;
+  for (;;) {
+    const auto more = messages->next(each);
+    if (!more) {
+      return more.error();
+    }
+    if (!*more) {
+      return {};
+    }
+    switch (each.what) {
+      case wire::kind::reply: {
+        std::uint64_t id = 0;
+        if (!wire::id_head::read(each.head, id)) {
+          return error(errc::protocol_error, "reply with fixed fields too short");
+        }
+        if (const auto call = home_.take(id, *this)) {
+          call->succeed(received, each.payload);
+        }
+        break;
+      }
+      case wire::kind::failure: {
+        auto failed = wire::read_failure(each);
+        if (!failed) {
+          return failed.error();
+        }
+        if (const auto call = home_.take(failed->id, *this)) {
+          call->fail(std::move(failed->why));
+        }
+        break;
+      }
+      case wire::kind::fenced: {
+        std::uint64_t number = 0;
+        if (!wire::id_head::read(each.head, number)) {
+          return error(errc::protocol_error, "fenced with fixed fields too short");
+        }
+        fenced_.push_back(number);
+        break;
+      }
+      case wire::kind::attached:
+        if (!ready_) {
+          ready_ = true;
+          session_.attached();
+        }
+        break;
+      default: break;  // A newer peer's; PROTOCOL.md says to skip it.
+    }
+  }
+}
+
+void outbound_link::on_writable(link&) noexcept {
+  writer_.on_writable();
+}
+
+void outbound_link::on_closed(link&, const error& why) noexcept {
+  link_ = nullptr;
+  end(why);
+}
+
+void outbound_link::end(const error& why) noexcept {
+  if (!ended_) {
+    ended_ = true;
+    session_.lost(*this, why);
+  }
+}
+
+}  // namespace mailroom::rpc
