@@ -46,8 +46,10 @@ bool idle(bool smoke) {
     const auto memory = figures_of(::getpid()).private_bytes;
     const auto begun = clock::now();
     for (auto& each : all) {
-      each = within.spawn(
-          endpoint<sleeper>().method("echo", &sleeper::echo).build("idle"), "idle", outward, *home);
+      each = within.spawn(endpoint<sleeper>().method("echo", &sleeper::echo).build("idle"),
+                          "idle",
+                          outward,
+                          {*home});
     }
     const double took = std::chrono::duration<double>(clock::now() - begun).count();
     const auto each = static_cast<double>(figures_of(::getpid()).private_bytes - memory) /

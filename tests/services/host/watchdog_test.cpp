@@ -164,7 +164,7 @@ BOOST_AUTO_TEST_CASE(control_plane_and_deadlines_go_on_while_every_executor_is_s
     BOOST_TEST(has(line, home), line);
     BOOST_TEST(has(line, " call="), line);
     BOOST_TEST(has(line, " age="), line);
-    BOOST_TEST(has(line, "stuck_handlers::hang\""), line);
+    BOOST_TEST(has(line, "stuck_handlers::hang"), line);
   }
   BOOST_TEST_MESSAGE(reports.front());
 }
@@ -196,7 +196,7 @@ BOOST_AUTO_TEST_CASE(names_handlers_that_wait_in_other_ways) {
     BOOST_TEST((is_coroutine || has(line, ".hang_on_fiber ")), line);
     BOOST_TEST(
         has(line,
-            is_coroutine ? "stuck_handlers::hang_in_coroutine" : "stuck_handlers::hang_on_fiber\""),
+            is_coroutine ? "stuck_handlers::hang_in_coroutine" : "stuck_handlers::hang_on_fiber"),
         line);
     BOOST_TEST_MESSAGE(line);
   }
