@@ -71,7 +71,9 @@ result<const method_name*> connector::name(const target& at, std::string_view me
     servers = &topics_.emplace_back();
     servers->exchange = at.exchange;
     servers->topic = at.topic;
-    topic_index_.emplace(std::pair(servers->exchange, servers->topic), servers);
+    // Views of what the list keeps: a pair of strings would be gone with this statement.
+    topic_index_.emplace(
+        std::pair<std::string_view, std::string_view>(servers->exchange, servers->topic), servers);
   }
   auto& made = names_.emplace_back(method_name{std::move(route), servers});
   name_index_.emplace(std::move(key), &made);

@@ -198,6 +198,21 @@ BOOST_AUTO_TEST_CASE(say_what_is_wrong_with_them) {
   });
 }
 
+// The index of topics referred to names on the stack: a topic was not known again, or was another.
+BOOST_AUTO_TEST_CASE(of_one_topic_go_to_the_same_servers_whatever_their_method) {
+  site node("one");
+  std::vector<const rpc::topic_servers*> first;
+  for (int i = 0; i < 100; ++i) {
+    const target at{.topic = "topic-" + std::to_string(i)};
+    first.push_back(node.connector().name(at, "a").value()->servers);
+  }
+  for (int i = 0; i < 100; ++i) {
+    const target at{.topic = "topic-" + std::to_string(i)};
+    BOOST_TEST(node.connector().name(at, "b").value()->servers ==
+               first[static_cast<std::size_t>(i)]);
+  }
+}
+
 BOOST_AUTO_TEST_CASE(need_a_whole_target) {
   scene s("cooperative");
   BOOST_TEST((s.nodes.client({}).call<int>("twice", 1).error() == errc::invalid_target));
