@@ -1,5 +1,6 @@
 #include <mailroom/framework/observability/log.hpp>
 #include <mailroom/framework/rpc/control_client.hpp>
+#include <mailroom/framework/rpc/open_host.hpp>
 
 #include <algorithm>
 #include <array>
@@ -14,21 +15,6 @@ std::int64_t nanoseconds(time_point at) noexcept {
 
 // Bytes of a question's arguments; the rest of its payload is the verb.
 constexpr std::size_t max_asked = wire::max_control_payload - 2 * wire::max_text;
-
-// A node that listens on all interfaces cannot know by which of them it is reached; we do.
-std::string with_host_of(const std::string& control, std::string data) {
-  constexpr std::string_view tcp = "tcp://";
-  const auto port = data.rfind(':');
-  if (data.compare(0, tcp.size(), tcp) != 0 || control.compare(0, tcp.size(), tcp) != 0 ||
-      port < tcp.size()) {
-    return data;
-  }
-  const std::string host = data.substr(tcp.size(), port - tcp.size());
-  if (host != "0.0.0.0" && host != "*" && host != "[::]") {
-    return data;
-  }
-  return control.substr(0, control.rfind(':')) + data.substr(port);
-}
 
 }  // namespace
 

@@ -223,11 +223,13 @@ class control_server::session final : public link_observer {
                              (near.empty() ? "" : " (nearest: " + near + ")")));
       return {};
     }
-    found->second(asked->arguments, [here = here_, id = asked->id](result<wire::buffer> done) {
-      if (*here != nullptr) {
-        (*here)->answer_admin(id, done);
-      }
-    });
+    found->second(asked->arguments,
+                  link_->peer_host(),
+                  [here = here_, id = asked->id](const result<wire::buffer>& done) {
+                    if (*here != nullptr) {
+                      (*here)->answer_admin(id, done);
+                    }
+                  });
     return {};
   }
 

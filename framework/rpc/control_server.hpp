@@ -9,7 +9,9 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace mailroom::rpc {
@@ -25,6 +27,10 @@ class control_server final : public acceptor {
   using answer = std::function<void(result<wire::buffer>)>;
   /// A verb that answers later.
   using slow_verb = std::function<void(std::span<const std::byte> arguments, answer)>;
+  /// The same, for one that has to know whence it is asked: `link::peer_host`, empty if the
+  /// transport cannot tell.
+  using peer_verb =
+      std::function<void(std::span<const std::byte> arguments, std::string_view peer_host, answer)>;
 
   struct identity {
     std::string node;
@@ -52,6 +58,12 @@ class control_server final : public acceptor {
                   });
   }
   void add_slow_verb(std::string name, slow_verb how) {
+    add_peer_verb(std::move(name),
+                  [how = std::move(how)](std::span<const std::byte> arguments,
+                                         std::string_view,
+                                         const answer& tell) { how(arguments, tell); });
+  }
+  void add_peer_verb(std::string name, peer_verb how) {
     verbs_.insert_or_assign(std::move(name), std::move(how));
   }
 
@@ -81,7 +93,7 @@ class control_server final : public acceptor {
   session_table& sessions_;
   const identity self_;
   std::function<void(const session_id&)> ended_;
-  std::map<std::string, slow_verb, std::less<>> verbs_;
+  std::map<std::string, peer_verb, std::less<>> verbs_;
   std::vector<std::string> data_;
   std::vector<wire::topic_home> topics_;
   bool draining_ = false;

@@ -1,0 +1,21 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+namespace mailroom::rpc {
+
+/// What a node says of itself so that callers can choose among servers. Hints: nothing is refused
+/// because of them.
+struct node_labels {
+  static constexpr std::uint32_t usual_weight = 100;
+  static constexpr std::uint32_t most_weight = 10'000;
+
+  std::string zone;                     ///< Where it stands ("rack-7"); empty: not told.
+  std::uint32_t weight = usual_weight;  ///< Its share of the calls, beside those of the others.
+  std::string version;                  ///< Of the program, for people and for rolling upgrades.
+
+  friend bool operator==(const node_labels&, const node_labels&) = default;
+};
+
+}  // namespace mailroom::rpc
