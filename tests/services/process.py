@@ -22,11 +22,11 @@ def clean_environment():
 
 
 class Process:
-    """A running binary. `with` ends it whatever happens."""
+    """A running binary. `with` ends it whatever happens. `within`: a command that runs another, which takes its place."""
 
-    def __init__(self, name, *arguments, **options):
+    def __init__(self, name, *arguments, within=(), **options):
         self.child = subprocess.Popen(
-            [binary(name), *map(str, arguments)], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+            [*within, binary(name), *map(str, arguments)], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
             stderr=subprocess.PIPE, text=True, env=clean_environment(), **options)
         self.lines, self.errors = queue.Queue(), []
         self.readers = [threading.Thread(target=self._read, args=(self.child.stdout, self.lines.put)),

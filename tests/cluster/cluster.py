@@ -1,0 +1,191 @@
+"""Servers and clients of tests/cluster on hosts of a network, and what a test asks of them."""
+
+import contextlib
+import functools
+import os
+import sys
+import tempfile
+import time
+import unittest
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, os.path.join(os.path.dirname(HERE), "services"))
+
+import process  # noqa: E402
+import accounts  # noqa: E402
+import network  # noqa: E402
+
+PORT = 7000
+
+
+class TooSlow(AssertionError):
+    """A time that was not held. Where the machine may be busy with others, the best of some attempts counts."""
+
+
+def best_of(attempts):
+    """For tests that measure time. What is wrong at any speed fails at once."""
+    def of(test):
+        @functools.wraps(test)
+        def tried(self):
+            for left in reversed(range(attempts)):
+                try:
+                    return test(self)
+                except TooSlow as late:
+                    if left == 0:
+                        raise
+                    print(f"too slow, so once more: {late}", file=sys.stderr)
+                self.doCleanups()
+                self.setUp()
+        return tried
+    return of
+
+
+def until(condition, what, patience=process.PATIENCE, look_every=0.02):
+    """Asks again and again, since what is asked cannot tell by itself."""
+    end = time.monotonic() + patience
+    while not condition():
+        if time.monotonic() > end:
+            raise AssertionError(f"never: {what}")
+        time.sleep(look_every)
+
+
+def last_for(seconds, meanwhile=lambda: None):
+    """How long a fault lasts is part of what it is."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        meanwhile()
+        time.sleep(min(0.01, max(0, end - time.monotonic())))
+
+
+class Server:
+    def __init__(self, test, host, flags):
+        self.test, self.host, self.flags = test, host, flags
+        self.address = f"tcp://{host.address}:{PORT}"
+        self.journal = os.path.join(test.folder, f"{host.name}.executions")
+        self.process = None
+
+    def start(self):
+        self.process = self.test.started(self.host.start(
+            "cluster_server", "--listen", self.address, "--name", self.host.name, "--journal", self.journal,
+            *self.flags))
+        self.process.ready()
+        return self
+
+    def signal(self, number):
+        self.process.child.send_signal(number)
+        return time.monotonic()
+
+    def kill(self):
+        """kill -9, and it is gone. The time when it was."""
+        self.process.child.kill()
+        self.process.child.wait()
+        return time.monotonic()
+
+    def executions(self):
+        return accounts.read_executions(self.journal, self.host.name)
+
+    def started_since(self, when):
+        """Whether it has begun to run a call since then."""
+        last = accounts.last_line(self.journal)
+        return last is not None and accounts.seconds(last[1]) > when
+
+    def resident(self):
+        """Bytes of memory."""
+        with open(f"/proc/{self.process.child.pid}/statm", encoding="ascii") as file:
+            return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
+class Client:
+    def __init__(self, test, host, servers, flags, load):
+        self.host = host
+        self.journal = os.path.join(test.folder, f"{host.name}.calls")
+        self.process = test.started(host.start(
+            "cluster_client", "--name", host.name, "--journal", self.journal,
+            *(word for server in servers for word in ("--connect", server.address)), *flags,
+            *(word for name, value in load.items() for word in ("--load-" + name.replace("_", "-"), value))))
+        self.process.ready()
+
+    def calls(self):
+        return list(accounts.read_calls(self.journal).values())
+
+    def ok_since(self, when):
+        """How many calls that were sent after that have been answered."""
+        return sum(call.ok and call.sent > when for call in self.calls())
+
+    def until_sent(self, when):
+        """Its calls go on until then."""
+        last_for(when - time.monotonic())
+        until(lambda: accounts.seconds(accounts.last_line(self.journal)[2]) > when, f"a call after {when}")
+
+    def deaths(self):
+        """What it says of servers that it took for dead."""
+        return [line for line in self.process.errors if "disconnected" in line]
+
+    def done(self):
+        """All its calls have ended."""
+        self.process.line(lambda line: line == "done")
+
+    def finish(self):
+        """No more calls; the exit code when the last has ended."""
+        code = self.process.end()
+        if code != 0:
+            raise AssertionError(f"a client ended with {code}: {self.process.errors}")
+
+
+class ClusterTest(unittest.TestCase):
+    def setUp(self):
+        self.stack = contextlib.ExitStack()
+        self.addCleanup(self.stack.close)
+        self.folder = self.stack.enter_context(tempfile.TemporaryDirectory(prefix="cluster."))
+        self.network = network.Network()
+        self.stack.callback(self.network.remove)
+        self.processes, self.all_servers, self.all_clients = [], [], []
+
+    def run(self, result=None):
+        bad = len(result.failures) + len(result.errors)
+        super().run(result)
+        if len(result.failures) + len(result.errors) > bad:
+            for each in self.processes:
+                print(" ".join(each.child.args), *each.errors[-20:], sep="\n", file=sys.stderr)
+        return result
+
+    def started(self, one):
+        self.processes.append(one)
+        return self.stack.enter_context(one)
+
+    def server(self, name, *flags, **link):
+        """On a host of its own, which has its name."""
+        made = Server(self, self.network.host(name, **link), flags).start()
+        self.all_servers.append(made)
+        return made
+
+    def client(self, name, servers, *flags, emulated=None, **load):
+        """On a host of its own, with a load: see the settings of cluster_client."""
+        made = Client(self, self.network.host(name, emulated), servers, flags, load)
+        self.all_clients.append(made)
+        return made
+
+    def accounts(self, *clients):
+        """Of these, or of all; whatever else ran is not theirs."""
+        calls = {}
+        for client in clients or self.all_clients:
+            calls.update(accounts.read_calls(client.journal))
+        executions = [each for server in self.all_servers for each in server.executions() if each.id in calls]
+        return accounts.Accounts(calls, executions)
+
+    def assert_all_ok_after(self, when, client):
+        """A new call goes where somebody answers."""
+        late = [call for call in client.calls() if call.sent >= when and not call.ok]
+        if late:
+            raise TooSlow(f"{len(late)} calls failed that were sent after {when:.3f}, the last: {late[-1]}")
+
+    def assert_ended_within(self, limit, since, client):
+        """Since the fault, or since it was sent if that was later."""
+        late = [call for call in client.calls() if call.ended > max(since, call.sent) + limit]
+        if late:
+            raise TooSlow(f"{len(late)} calls ended more than {limit} s after {since:.3f}, the last: {late[-1]}")
+
+
+def main():
+    network.enter()
+    process.main()

@@ -1,0 +1,38 @@
+"""The rows of the other scripts at full length."""
+
+import unittest
+
+import cluster
+import loss_test
+import partition_test
+import restart_test
+import slow_link_test
+
+
+class LongPartition(partition_test.PartitionCase):
+    def test_a_partition_of_4_seconds_heals_20_times(self):
+        self.part_and_heal(20)
+
+
+class LongLoss(loss_test.LossCase):
+    def test_1_and_5_percent_of_packets_are_lost_for_10_minutes(self):
+        self.lose(600, 0.01, 0.05)
+
+
+class LongSlowLink(slow_link_test.SlowLinkCase):
+    def test_a_call_of_20_mb_on_a_link_of_1_mbit(self):
+        self.send(20_000_000, 400)
+
+
+class LongRestart(restart_test.RestartCase):
+    def test_a_rolling_restart_of_50(self):
+        self.roll(50)
+
+
+class LongHerd(restart_test.HerdCase):
+    def test_200_clients_lose_their_server(self):
+        self.lose_server(10, 20)
+
+
+if __name__ == "__main__":
+    cluster.main()
