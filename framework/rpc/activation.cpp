@@ -139,13 +139,20 @@ bool activation::turn() noexcept {
     }
     // What continues goes before what is new, or a flood of new calls would starve the running
     // ones; but handlers that continue each other for ever must not keep every new call out either.
-    const bool turn_of_the_new = since_new_ >= calls_per_new - 1 && may_start();
+    // However long a new call takes, the rest has its share of time: so what arrives and has no
+    // room hears of it soon.
+    const bool turn_of_the_new =
+        since_new_ >= calls_per_new - 1 && now >= rest_until_ && may_start();
     if (arrived_ != nullptr && !turn_of_the_new) {
       worked(1);
       take_first(arrived_)->run();
     } else if (may_start()) {
       since_new_ -= std::min(since_new_, calls_per_new - 1);
-      start_next(now);
+      const time_point begun = now;
+      start_next(begun);
+      now = after_work();
+      rest_until_ = now + (now - begun) / calls_per_new;
+      continue;
     } else {
       break;
     }

@@ -266,12 +266,13 @@ class activation final : public async::home {
   async::work* arrived_ = nullptr;  // Oldest first, taken from the inbox.
   async::work* arrived_last_ = nullptr;
   batch_list queue_;
-  blocking_call* occupant_ = nullptr;    // On turns only, as all up to since_new_.
+  blocking_call* occupant_ = nullptr;    // On turns only, as all up to rest_until_.
   stop_signal* signals_ = nullptr;       // Of handlers that asked for it.
   std::unique_ptr<set_aside> aside_;     // Null, until something was.
   std::unique_ptr<relocations> moving_;  // Null, unless relocations wait.
   std::uint32_t fibers_ = 0;
-  std::uint32_t since_new_ = 0;  // Pieces of work since the last new call, most of the time.
+  std::uint32_t since_new_ = 0;    // Pieces of work since the last new call, most of the time.
+  time_point rest_until_ = never;  // Until then all else goes before new calls.
   std::atomic<std::uint32_t> delivered_{0};  // Calls, modulo 2^32.
   std::atomic<std::uint32_t> accepted_{0};   // Of these. Written on turns only, as the next three.
   std::atomic<const method*> blocked_by_{nullptr};
