@@ -20,7 +20,7 @@ class Crash(cluster.ClusterTest):
         crowd.finish()
         self.accounts().check(self)
         self.assertEqual(self.accounts(crowd).outcomes(), {"lost/may have run": 10_000})
-        self.assert_all_ok_after(killed + 0.5, steady)
+        self.assert_taken_over(0.5, killed, steady)
         self.assert_ended_within(0.5, killed, crowd)
 
 

@@ -24,7 +24,7 @@ class Stopped(cluster.ClusterTest):
                           if each.server == "a" and each.start > woken and found.calls[each.id].sent < woken], [],
                          "started what was queued before")
         self.assert_ended_within(3.2, stopped, steady)
-        self.assert_all_ok_after(stopped + 3.2, steady)
+        self.assert_taken_over(3.2, stopped, steady)
 
 
 if __name__ == "__main__":
