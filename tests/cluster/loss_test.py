@@ -19,6 +19,9 @@ class LossCase(cluster.ClusterTest):
         found.check(self)
         self.assertEqual(steady.deaths(), [], "a false death")
         self.assertEqual(found.outcomes(), {"ok/-": len(found.calls)})
+        took = sorted(call.took for call in steady.calls())
+        print(f"{len(took)} calls, p50 {took[len(took) // 2]:.3f} s, worst {took[-1]:.3f} s")
+        self.assertGreater(took[len(took) // 2], 0.08, "the link is not as it should be")
 
 
 class Loss(LossCase):
@@ -32,7 +35,10 @@ class Loss(LossCase):
         steady.host.link.both(loss=0.3)
         cluster.last_for(8)
         steady.finish()
-        self.accounts().check(self)
+        found = self.accounts()
+        found.check(self)
+        print(found.outcomes())
+        self.assertGreater(max(call.took for call in steady.calls()), 0.2, "the link is not as it should be")
 
 
 if __name__ == "__main__":

@@ -35,7 +35,10 @@ class PartitionCase(cluster.ClusterTest):
         cluster.until(lambda: self.a.started_since(healed), "it works again")
         patient.finish()
         hasty.finish()
-        self.accounts().check(self)
+        found = self.accounts()
+        found.check(self)
+        print(found.outcomes())
+        self.assertGreater(found.outcomes().get("expired/may have run", 0), 0, "there was no partition")
 
 
 class Partition(PartitionCase):
