@@ -1,4 +1,4 @@
-// Calls "work" and writes down what came of each call; says "done" when all have ended.
+// Calls a topic and writes down what came of each call; says "done" when all have ended.
 
 #include <mailroom/tests/cluster/load.hpp>
 

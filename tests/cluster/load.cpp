@@ -20,6 +20,7 @@ std::uint64_t next_id() {
 
 std::vector<option> load::settings(const std::string& name, const std::string& in_flight) {
   return {
+      {.key = name + ".topic", .fallback = "work", .help = "who is called"},
       {.key = name + ".method", .fallback = "quick", .help = "what is called"},
       {.key = name + ".ms",
        .type = option_type::integer,
@@ -57,6 +58,7 @@ std::vector<option> load::settings(const std::string& name, const std::string& i
 
 load::load(const std::string& name, const config& settings, journal& into)
     : name_(name),
+      topic_(settings.text(name + ".topic")),
       method_(settings.text(name + ".method")),
       milliseconds_(static_cast<int>(settings.integer(name + ".ms"))),
       payload_(settings.size(name + ".bytes"), std::byte{'x'}),
@@ -72,7 +74,7 @@ std::future<void> load::start(node& from) {
 }
 
 task<void> load::run(context& ctx) {
-  const client to = ctx.client({.topic = "work"})
+  const client to = ctx.client({.topic = topic_})
                         .prepare({.timeout = timeout_, .wait_for_ready = wait_for_ready_});
   if (in_flight_ == 0) {
     co_return;

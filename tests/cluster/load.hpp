@@ -14,7 +14,7 @@
 
 namespace mailroom::tests {
 
-/// Calls of one node to "work", at a rate that no answer slows down, or as fast as answers come.
+/// Calls of one node to one topic, at a rate that no answer slows down, or as fast as answers come.
 /// Each is written down twice: "sent ID TIME DEADLINE LOAD", "ended ID TIME OUTCOME EXECUTION".
 class load {
  public:
@@ -34,6 +34,7 @@ class load {
   task<void> call_when_due(const client& to);
 
   const std::string name_;
+  const std::string topic_;
   const std::string method_;
   const int milliseconds_;
   const std::vector<std::byte> payload_;

@@ -1,4 +1,4 @@
-// Serves "work". Every handler first writes down that it runs: "ID START DEADLINE METHOD".
+// Serves a topic. Every handler first writes down that it runs: "ID START DEADLINE METHOD".
 
 #include <mailroom/tests/cluster/journal.hpp>
 
@@ -58,12 +58,13 @@ class worker {
 }  // namespace
 
 int main(int argc, char** argv) {
+  std::string topic;
   std::shared_ptr<mailroom::tests::journal> journal;
   return mailroom::run_service(
       argc,
       argv,
       [&](mailroom::node& node) {
-        node.serve({.topic = "work"},
+        node.serve({.topic = topic},
                    mailroom::endpoint<worker>(journal)
                        .method("quick", &worker::quick)
                        .method("again", &worker::quick, mailroom::idempotent)
@@ -74,8 +75,10 @@ int main(int argc, char** argv) {
             .value();
       },
       {.description = "writes down what it runs",
-       .settings = {{.key = "journal", .fallback = "/dev/null", .help = "file that grows"}},
+       .settings = {{.key = "topic", .fallback = "work", .help = "what it serves"},
+                    {.key = "journal", .fallback = "/dev/null", .help = "file that grows"}},
        .configured = [&](const mailroom::config& settings) {
+         topic = settings.text("topic");
          journal = std::make_shared<mailroom::tests::journal>(settings.text("journal"));
        }});
 }
