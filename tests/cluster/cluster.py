@@ -89,6 +89,11 @@ class Server:
         last = accounts.last_line(self.journal)
         return last is not None and accounts.seconds(last[1]) > when
 
+    def is_watched(self):
+        """By AddressSanitizer, which keeps memory that has been freed."""
+        with open(f"/proc/{self.process.child.pid}/maps", encoding="utf-8") as file:
+            return "libasan" in file.read()
+
     def resident(self):
         """Bytes of memory."""
         with open(f"/proc/{self.process.child.pid}/statm", encoding="ascii") as file:
