@@ -13,7 +13,7 @@ MOST_ATTEMPTS = 10  # Of a client, in any 10 seconds.
 class RestartCase(cluster.ClusterTest):
     def roll(self, times):
         servers = [self.server("a"), self.server("b")]
-        steady = self.client("steady", servers, rate=2000, in_flight=4000, timeout="5s")
+        steady = self.client("steady", servers, method="slow", ms=20, rate=2000, in_flight=4000, timeout="5s")
         for n in range(times):
             server = servers[n % 2]
             begun = time.monotonic()
