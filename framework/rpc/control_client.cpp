@@ -232,7 +232,7 @@ void control_client::session_changed(std::uint64_t epoch, const error* ended) {
   }
   phase_ = phase::up;
   attach_by_ = time_point::max();
-  pause_ = options_.first_pause;
+  up_since_ = host_.now();
   complained_ = false;
   log::info("connected", {{"address", options_.address}});
 }
@@ -344,6 +344,11 @@ void control_client::end(const error& why) {
   if (phase_ == phase::closed || phase_ == phase::resting) {
     return;
   }
+  // One that has just come up may go as soon: a server that dies as often as it starts is not to be
+  // tried at the shortest pauses for ever.
+  if (phase_ == phase::up && host_.now() - up_since_ >= 2 * options_.longest_pause) {
+    pause_ = options_.first_pause;
+  }
   if (!complained_) {
     complained_ = true;
     log::warn("disconnected", {{"address", options_.address}, {"reason", why.to_string()}});
@@ -379,6 +384,7 @@ void control_client::part() {
     return;
   }
   phase_ = phase::parting;
+  pause_ = options_.first_pause;
   calls_.loop().post([this, address = options_.address] { calls_.update_topics(address, {}); });
   alarm_.set(host_.now() + dead_after_);
 }

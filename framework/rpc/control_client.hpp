@@ -26,10 +26,10 @@ class control_client final : public link_observer {
     std::string node;              ///< Ours.
     wire::identity incarnation{};  ///< Ours.
     std::size_t max_body = std::size_t{32} << 20U;
-    duration first_pause =
-        std::chrono::milliseconds(50);  ///< Before the first new attempt; doubled with
-    duration longest_pause =
-        std::chrono::seconds(5);  ///< each failure up to this, jittered by half.
+    /// Before the first new attempt; doubled with each up to the longest, jittered by half. A
+    /// session that lasts for twice the longest, or ends with a good-bye, begins anew.
+    duration first_pause = std::chrono::milliseconds(50);
+    duration longest_pause = std::chrono::seconds(5);
     duration hello_timeout = std::chrono::seconds(2);  ///< For its answer, and for that to attach.
   };
 
@@ -86,6 +86,7 @@ class control_client final : public link_observer {
   std::unique_ptr<link_writer> writer_;
   loop_alarm alarm_;
   duration pause_;
+  time_point up_since_;
   std::uint64_t epoch_ = 0;  // Of the session; tells late news of an older one.
   time_point heard_;
   time_point attach_by_;  // `max` when the connector has been told that it takes longer.

@@ -58,16 +58,17 @@ def last_for(seconds, meanwhile=lambda: None):
 
 
 class Server:
-    def __init__(self, test, host, flags):
-        self.test, self.host, self.flags = test, host, flags
+    def __init__(self, test, name, host, flags, program="cluster_server"):
+        self.test, self.name, self.host, self.program = test, name, host, program
         self.address = f"tcp://{host.address}:{PORT}"
-        self.journal = os.path.join(test.folder, f"{host.name}.executions")
+        self.journal = os.path.join(test.folder, f"{name}.executions")
+        self.flags = ("--listen", self.address, "--name", name, *flags)
+        if program == "cluster_server":
+            self.flags += ("--journal", self.journal)
         self.process = None
 
     def start(self):
-        self.process = self.test.started(self.host.start(
-            "cluster_server", "--listen", self.address, "--name", self.host.name, "--journal", self.journal,
-            *self.flags))
+        self.process = self.test.started(self.host.start(self.program, *self.flags))
         self.process.ready()
         return self
 
@@ -82,7 +83,7 @@ class Server:
         return time.monotonic()
 
     def executions(self):
-        return accounts.read_executions(self.journal, self.host.name)
+        return accounts.read_executions(self.journal, self.name)
 
     def started_since(self, when):
         """Whether it has begun to run a call since then."""
@@ -101,11 +102,11 @@ class Server:
 
 
 class Client:
-    def __init__(self, test, host, servers, flags, load):
+    def __init__(self, test, name, host, servers, flags, load):
         self.host = host
-        self.journal = os.path.join(test.folder, f"{host.name}.calls")
+        self.journal = os.path.join(test.folder, f"{name}.calls")
         self.process = test.started(host.start(
-            "cluster_client", "--name", host.name, "--journal", self.journal,
+            "cluster_client", "--name", name, "--journal", self.journal,
             *(word for server in servers for word in ("--connect", server.address)), *flags,
             *(word for name, value in load.items() for word in ("--load-" + name.replace("_", "-"), value))))
         self.process.ready()
@@ -158,15 +159,15 @@ class ClusterTest(unittest.TestCase):
         self.processes.append(one)
         return self.stack.enter_context(one)
 
-    def server(self, name, *flags, **link):
-        """On a host of its own, which has its name."""
-        made = Server(self, self.network.host(name, **link), flags).start()
+    def server(self, name, *flags, on=None):
+        """On a host of its own, which has its name, or on one that is there."""
+        made = Server(self, name, on or self.network.host(name), flags).start()
         self.all_servers.append(made)
         return made
 
-    def client(self, name, servers, *flags, emulated=None, **load):
-        """On a host of its own, with a load: see the settings of cluster_client."""
-        made = Client(self, self.network.host(name, emulated), servers, flags, load)
+    def client(self, name, servers, *flags, on=None, emulated=None, **load):
+        """On a host of its own, or on one that is there, with a load: see the settings of cluster_client."""
+        made = Client(self, name, on or self.network.host(name, emulated), servers, flags, load)
         self.all_clients.append(made)
         return made
 

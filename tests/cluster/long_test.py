@@ -3,6 +3,7 @@
 import unittest
 
 import cluster
+import herd_test
 import loss_test
 import partition_test
 import restart_test
@@ -29,7 +30,7 @@ class LongRestart(restart_test.RestartCase):
         self.roll(50)
 
 
-class LongHerd(restart_test.HerdCase):
+class LongHerd(herd_test.HerdCase):
     def test_200_clients_lose_their_server(self):
         self.lose_server(10, 20)
 

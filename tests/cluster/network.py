@@ -2,6 +2,7 @@
 mounts), so that tests do not meet, and nothing is left however one ends: the kernel takes it all away with the test."""
 
 import ctypes
+import json
 import os
 import socket
 import struct
@@ -104,6 +105,13 @@ class Host:
     def heal(self):
         self._nft("flush table inet faults\n")
         return time.monotonic()
+
+    def bytes(self):
+        """That have come and gone."""
+        shown = subprocess.run(["ip", "-n", self.name, "-s", "-j", "link", "show", "dev", "eth0"], capture_output=True,
+                               text=True, check=True)
+        figures = json.loads(shown.stdout)[0]["stats64"]
+        return figures["rx"]["bytes"] + figures["tx"]["bytes"]
 
     def attempts(self):
         """Who begins to connect to this host, from now on."""

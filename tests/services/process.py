@@ -84,9 +84,9 @@ def run_into(out, name, *arguments):
     return done.returncode, done.stderr
 
 
-def run(name, *arguments, **options):
+def run(name, *arguments, within=(), **options):
     """Runs a binary to its end: (exit code, stdout, stderr)."""
-    done = subprocess.run([binary(name), *map(str, arguments)], stdin=subprocess.DEVNULL, capture_output=True,
+    done = subprocess.run([*within, binary(name), *map(str, arguments)], stdin=subprocess.DEVNULL, capture_output=True,
                           text=True, timeout=PATIENCE, env=clean_environment(), **options)
     return done.returncode, done.stdout, done.stderr
 

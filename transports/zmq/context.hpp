@@ -1,5 +1,7 @@
 #pragma once
 
+#include <mailroom/transports/zmq/reasons.hpp>
+
 #include <mailroom/framework/base/platform.hpp>
 #include <mailroom/framework/base/result.hpp>
 #include <mailroom/framework/rpc/transport.hpp>
@@ -55,6 +57,7 @@ class context {
   void* handle() const noexcept { return handle_; }
   const rpc::transport::limits& bounds() const noexcept { return bounds_; }
   counters& counts() noexcept { return counts_; }
+  zmq::reasons& reasons() noexcept { return reasons_; }
   time_point now() const noexcept { return host_.now(); }
 
   /// 32 hex digits that no other socket has. Of its own for every socket, because a ROUTER ignores
@@ -71,6 +74,7 @@ class context {
   rpc::transport::limits bounds_;
   void* handle_ = nullptr;
   counters counts_;
+  zmq::reasons reasons_;
   std::atomic<std::uint64_t> monitors_{0};
 };
 

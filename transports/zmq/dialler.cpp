@@ -209,6 +209,10 @@ void dialler::diagnose() {
     fail(std::string(try_path(address_.path).message()));
     return;
   }
+  if (const auto known = context_->reasons().recall(peer_, loop_.now())) {
+    fail(*known);
+    return;
+  }
   state_ = state::diagnosing;
   using boost::asio::ip::tcp;
   const auto colon = peer_.rfind(':');
@@ -228,6 +232,9 @@ void dialler::diagnose() {
       [held = weak_from_this()](const boost::system::error_code& why) {
         const auto self = held.lock();
         if (self && self->state_ == state::diagnosing) {
+          if (why) {
+            self->context_->reasons().remember(self->peer_, why.message(), self->loop_.now());
+          }
           self->fail(why ? why.message() : "no connection");
         }
       });

@@ -45,8 +45,8 @@ struct calling {
     client.reset();
   }
 
-  fake_transport::dialled& control() { return *over.links.at(0); }
-  fake_transport::dialled& data() { return *over.links.at(1); }
+  fake_transport::dialled& control() { return *over.links.at(session); }
+  fake_transport::dialled& data() { return *over.links.at(session + 1); }
 
   void say(const std::function<void(wire::batch&)>& write) {
     wire::batch batch(wire::plane::control);
@@ -97,6 +97,7 @@ struct calling {
     return front.client({.topic = "waiting"}).future_call<int>("join", argument);
   }
 
+  std::size_t session = 0;  // Where its control link is among all, before that for data.
   fake_transport over;
   site front{"front"};
   std::unique_ptr<rpc::control_client> client;
@@ -170,6 +171,30 @@ BOOST_AUTO_TEST_CASE(heeds_the_limits_that_the_peer_tells) {
   BOOST_TEST((s.call().get().error() == errc::busy));
   s.reply(1);
   BOOST_TEST(first.get().value() == 1);
+}
+
+// At one that died as soon as it had started it was at the shortest pause each time.
+BOOST_AUTO_TEST_CASE(waits_longer_and_longer_for_a_peer_that_does_not_last) {
+  calling s({.first_pause = 1ms});
+  const auto begun = clock::now();
+  for (int died = 0; died < 8; ++died) {
+    s.welcome({});
+    s.attach();
+    s.front.on_loop([&] { s.control().observer->on_closed(s.control().link, error(errc::lost)); });
+    s.session = s.over.links.size();
+    BOOST_TEST_REQUIRE(eventually([&] {
+      bool again = false;
+      s.front.on_loop([&] {
+        again = s.over.links.size() > s.session;
+        if (again) {
+          s.control().observer->on_open(s.control().link);
+        }
+      });
+      return again;
+    }));
+  }
+  // Half of 1, 2, 4, ... 128 ms at least.
+  BOOST_TEST((clock::now() - begun >= 127ms));
 }
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -159,6 +159,11 @@ BOOST_AUTO_TEST_CASE(the_reason_of_a_refusal_is_told) {
   on.dial(here, "tcp://127.0.0.1:1");
   BOOST_TEST(here.wait_closed());
   BOOST_TEST(here.why().message() == "tcp://127.0.0.1:1: Connection refused");
+  // Without asking the system again.
+  auto& again = on.make_recorder();
+  on.dial(again, "tcp://127.0.0.1:1");
+  BOOST_TEST(again.wait_closed());
+  BOOST_TEST(again.why().message() == here.why().message());
 }
 
 BOOST_AUTO_TEST_CASE(names_are_looked_up) {
