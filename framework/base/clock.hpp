@@ -11,6 +11,11 @@ using clock = std::chrono::steady_clock;
 using time_point = std::chrono::time_point<clock, std::chrono::nanoseconds>;
 using duration = std::chrono::nanoseconds;
 
+/// As it travels: since the zero of this machine's clock.
+inline std::int64_t nanoseconds(time_point at) noexcept {
+  return at.time_since_epoch().count();
+}
+
 using namespace std::chrono_literals;  // NOLINT(google-build-using-namespace): 2s reads as time.
 
 /// The point in time after which nobody waits for an answer (gRPC's word; a *timeout* is a

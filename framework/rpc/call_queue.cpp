@@ -18,10 +18,6 @@ constexpr std::chrono::milliseconds retry_after(50);
 constexpr duration sweep_every = std::chrono::milliseconds(10);
 constexpr std::uint32_t calls_per_sweep = 65'536;
 
-void count(std::atomic<std::uint64_t>& counter, std::size_t more) noexcept {
-  counter.fetch_add(more, std::memory_order_relaxed);
-}
-
 }  // namespace
 
 // ---------------------------------------------------------------- batches
@@ -144,7 +140,7 @@ void activation::refill_queue() noexcept {
 }
 
 void activation::refuse(call_batch& arrived, std::size_t keep, const error& why) noexcept {
-  count(counters_.refused, arrived.left() - keep);
+  counters_.refused.fetch_add(arrived.left() - keep, std::memory_order_relaxed);
   for (; arrived.left() > keep; arrived.pop_newest()) {
     incoming(*this, *arrived.from(), arrived.newest()).fail_uncounted(why);
   }
@@ -191,7 +187,7 @@ void activation::make_room_for(call_batch& arrived) noexcept {
 }
 
 void activation::drop_oldest(call_batch& arrived, std::size_t over, const error& why) noexcept {
-  count(counters_.dropped, over);
+  counters_.dropped.fetch_add(over, std::memory_order_relaxed);
   const auto drop_from = [&](call_batch& batch) {
     for (; over > 0 && batch.left() > 0; batch.pop()) {
       incoming(*this, *batch.from(), batch.front()).fail_uncounted(why);
@@ -240,14 +236,14 @@ void activation::displace(call_batch& arrived,
   }
   refill_queue();
   no_longer_queued(displaced);
-  count(counters_.dropped, displaced);
+  counters_.dropped.fetch_add(displaced, std::memory_order_relaxed);
   arrived.take_if([&](const arrived_call& call) {
     if (kept[call.priority] > 0) {
       --kept[call.priority];
       return false;
     }
     incoming(*this, *arrived.from(), call).fail_uncounted(no_room);
-    count(counters_.refused, 1);
+    counters_.refused.fetch_add(1, std::memory_order_relaxed);
     return true;
   });
 }
@@ -280,7 +276,7 @@ void activation::end_expired() noexcept {
     }
   });
   no_longer_queued(ended);
-  count(counters_.expired, ended);
+  counters_.expired.fetch_add(ended, std::memory_order_relaxed);
 }
 
 void activation::no_longer_queued(std::size_t calls) noexcept {

@@ -1,3 +1,4 @@
+#include <mailroom/framework/base/counting.hpp>
 #include <mailroom/framework/rpc/connector.hpp>
 #include <mailroom/framework/rpc/outbound_session.hpp>
 
@@ -10,10 +11,6 @@ namespace {
 constexpr std::size_t max_names = wire::max_routes;  // So that every link can number all of them.
 // Deadlines are looked at no oftener than this; a caller hears that much late at worst.
 constexpr duration look_every = std::chrono::milliseconds(5);
-
-void count_one(std::atomic<std::uint64_t>& counter) noexcept {
-  counter.store(counter.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
-}
 
 std::size_t bytes_of(const pending_call& call) noexcept {
   return sizeof call + call.arguments.size();

@@ -9,10 +9,6 @@
 namespace mailroom::rpc {
 namespace {
 
-std::int64_t nanoseconds(time_point at) noexcept {
-  return at.time_since_epoch().count();
-}
-
 // Bytes of a question's arguments; the rest of its payload is the verb.
 constexpr std::size_t max_asked = wire::max_control_payload - 2 * wire::max_text;
 

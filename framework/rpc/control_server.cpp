@@ -10,10 +10,6 @@
 namespace mailroom::rpc {
 namespace {
 
-std::int64_t nanoseconds(time_point at) noexcept {
-  return at.time_since_epoch().count();
-}
-
 constexpr int missed_until_dead = 3;
 // Bytes of answers: a few of the largest.
 constexpr std::size_t most_unread = std::size_t{64} << 20U;

@@ -1,3 +1,4 @@
+#include <mailroom/framework/base/counting.hpp>
 #include <mailroom/framework/observability/log.hpp>
 #include <mailroom/framework/rpc/activation.hpp>
 #include <mailroom/framework/rpc/data_server.hpp>
@@ -15,10 +16,6 @@ namespace {
 
 constexpr std::size_t most_reserved = 1024;  // Calls.
 constexpr duration attach_within = std::chrono::seconds(2);
-
-void count(std::atomic<std::uint64_t>& counter, std::size_t more) noexcept {
-  counter.store(counter.load(std::memory_order_relaxed) + more, std::memory_order_relaxed);
-}
 
 }  // namespace
 

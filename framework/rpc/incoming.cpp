@@ -1,3 +1,4 @@
+#include <mailroom/framework/base/counting.hpp>
 #include <mailroom/framework/rpc/incoming.hpp>
 #include <mailroom/framework/rpc/method.hpp>
 
@@ -16,10 +17,6 @@ std::string type_name(const std::type_info& type) {
   const std::unique_ptr<char, decltype(&std::free)> readable(
       abi::__cxa_demangle(type.name(), nullptr, nullptr, &status), &std::free);
   return status == 0 ? readable.get() : type.name();
-}
-
-void count_one(std::atomic<std::uint64_t>& counter) noexcept {
-  counter.store(counter.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
 }
 
 }  // namespace

@@ -1,5 +1,6 @@
 #include <mailroom/framework/wire/body.hpp>
 #include <mailroom/framework/wire/control.hpp>
+#include <mailroom/framework/wire/malformed.hpp>
 
 #include <algorithm>
 #include <concepts>
@@ -150,10 +151,6 @@ namespace {
 constexpr std::uint16_t ping_head_size = 8;
 constexpr std::uint16_t pong_head_size = 24;
 constexpr std::uint16_t admin_reply_head_size = 16;
-
-error malformed(const char* what) {
-  return error(errc::protocol_error, what);
-}
 
 template <class T>
 void write_map(batch& into, kind what, const T& body) {

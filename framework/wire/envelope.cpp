@@ -1,5 +1,6 @@
 #include <mailroom/framework/wire/body.hpp>
 #include <mailroom/framework/wire/envelope.hpp>
+#include <mailroom/framework/wire/malformed.hpp>
 
 #include <algorithm>
 #include <array>
@@ -9,10 +10,6 @@
 
 namespace mailroom::wire {
 namespace {
-
-error malformed(const char* what) {
-  return error(errc::protocol_error, what);
-}
 
 constexpr std::uint16_t attach_head_size = 32;
 constexpr std::uint16_t route_head_size = 4;

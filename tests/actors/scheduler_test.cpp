@@ -1,4 +1,3 @@
-#define BOOST_TEST_MODULE actors_scheduler
 #include <mailroom/actors/scheduler.hpp>
 
 #include <mailroom/framework/executors/event_loop.hpp>

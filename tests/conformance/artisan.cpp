@@ -10,7 +10,7 @@
 namespace mailroom::tests {
 namespace {
 
-client to_myself(const context& ctx) {
+client to_artisan(const context& ctx) {
   return ctx.client({.topic = "artisan"});
 }
 
@@ -67,7 +67,7 @@ task<int> artisan::crowd(context& ctx) {
 
 int artisan::call_together(context& ctx) {
   counts_->ran("called");
-  const auto to = to_myself(ctx);
+  const auto to = to_artisan(ctx);
   auto first = to.async_call<int>("crowd");
   auto second = to.async_call<int>("crowd");
   auto third = to.async_call<int>("crowd");

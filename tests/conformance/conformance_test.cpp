@@ -1,4 +1,3 @@
-#define BOOST_TEST_MODULE conformance
 #include <mailroom/tests/conformance/cases.hpp>
 
 // Every case once for each combination: conformance.<executor>.<transport>.<case>.

@@ -1,4 +1,3 @@
-#define BOOST_TEST_MODULE faults_bad_input
 #include <mailroom/tests/faults/raw_peer.hpp>
 #include <mailroom/tests/faults/scene.hpp>
 

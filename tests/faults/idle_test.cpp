@@ -1,4 +1,3 @@
-#define BOOST_TEST_MODULE faults_idle
 #include <mailroom/tests/faults/idle.hpp>
 #include <mailroom/tests/faults/scene.hpp>
 

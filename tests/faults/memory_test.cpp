@@ -1,4 +1,3 @@
-#define BOOST_TEST_MODULE faults_memory
 #include <mailroom/tests/faults/idle.hpp>
 #include <mailroom/tests/faults/scene.hpp>
 

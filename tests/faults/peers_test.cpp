@@ -1,4 +1,3 @@
-#define BOOST_TEST_MODULE faults_peers
 #include <mailroom/tests/faults/raw_peer.hpp>
 #include <mailroom/tests/faults/scene.hpp>
 

@@ -91,7 +91,7 @@ endfunction()
 # mailroom_test(<target> SOURCES <file>... [LINKS <target>...] [LABELS <label>...]
 #               [TIMEOUT <seconds>] [SERIAL] [PER_EXECUTABLE])
 #
-# A Boost.Test program. Every case becomes the CTest test <suite>.<case>; with PER_EXECUTABLE the
+# A Boost.Test program; sources that are built together are in namespaces of their own. Every case becomes the CTest test <suite>.<case>; with PER_EXECUTABLE the
 # program is one test named <target>. SERIAL: nothing else runs beside it. The folder below tests/
 # is always a label; `long` keeps a test out of the everyday run.
 function(mailroom_test target)
@@ -99,7 +99,8 @@ function(mailroom_test target)
   if(arg_UNPARSED_ARGUMENTS)
     message(FATAL_ERROR "mailroom_test(${target}): what is ${arg_UNPARSED_ARGUMENTS}?")
   endif()
-  mailroom_program(${target} SOURCES ${arg_SOURCES} LINKS ${arg_LINKS} Boost::unit_test_framework)
+  mailroom_program(${target}
+    SOURCES ${arg_SOURCES} LINKS ${arg_LINKS} mailroom_tests_main Boost::unit_test_framework)
   target_compile_definitions(${target} PRIVATE BOOST_TEST_DYN_LINK)
 
   file(RELATIVE_PATH folder "${PROJECT_SOURCE_DIR}/tests" "${CMAKE_CURRENT_SOURCE_DIR}")

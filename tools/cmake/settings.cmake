@@ -3,6 +3,7 @@
 option(MAILROOM_WERROR "Warnings are errors (the presets say so; a plain build does not)" OFF)
 option(MAILROOM_CORE_ONLY "Only what uses neither CAF nor ZeroMQ: framework, transports/local" OFF)
 option(MAILROOM_PRECOMPILE "Parse the large headers of others once: a third less to compile" ON)
+option(MAILROOM_UNITY "Compile the sources of a target several at a time: from nothing in half of the time, after a change in more" OFF)
 option(MAILROOM_FUZZ "Build the libFuzzer targets (clang)" OFF)
 set(MAILROOM_SANITIZE "" CACHE STRING "Value of -fsanitize= for everything in the tree")
 set(MAILROOM_TEST_TIMEOUT 60 CACHE STRING "Seconds after which a test that names no time is killed")
@@ -20,6 +21,8 @@ set(CMAKE_CXX_STANDARD 20)
 set(CMAKE_CXX_STANDARD_REQUIRED ON)
 set(CMAKE_CXX_EXTENSIONS OFF)
 set(CMAKE_EXPORT_COMPILE_COMMANDS ON)
+set(CMAKE_UNITY_BUILD ${MAILROOM_UNITY})
+set(CMAKE_UNITY_BUILD_BATCH_SIZE 6)
 set(CMAKE_RUNTIME_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}/bin")
 set(CMAKE_VERIFY_INTERFACE_HEADER_SETS ON)
 include(GNUInstallDirs)
@@ -78,5 +81,6 @@ target_compile_options(mailroom_flags INTERFACE
   $<$<CXX_COMPILER_ID:GNU>:-Wduplicated-cond -Wduplicated-branches -Wlogical-op -Wsuggest-override>
   $<$<CXX_COMPILER_ID:Clang>:-Wthread-safety -Wshadow-all -Wdocumentation -Wnull-dereference>
   $<$<AND:$<CXX_COMPILER_ID:GNU>,$<VERSION_LESS:$<CXX_COMPILER_VERSION>,13>>:-Wno-array-bounds -Wno-restrict>
+  $<$<AND:$<CXX_COMPILER_ID:GNU>,$<BOOL:${MAILROOM_UNITY}>>:-Wno-subobject-linkage>
   ${instrumented}
   $<$<BOOL:${MAILROOM_WERROR}>:-Werror>)

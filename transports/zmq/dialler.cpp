@@ -11,9 +11,10 @@
 namespace mailroom::transports::zmq {
 namespace {
 
-constexpr int reported = ZMQ_EVENT_CLOSED | ZMQ_EVENT_DISCONNECTED | ZMQ_EVENT_HANDSHAKE_SUCCEEDED |
-                         ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL |
-                         ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL | ZMQ_EVENT_HANDSHAKE_FAILED_AUTH;
+constexpr int reported_when_dialling =
+    ZMQ_EVENT_CLOSED | ZMQ_EVENT_DISCONNECTED | ZMQ_EVENT_HANDSHAKE_SUCCEEDED |
+    ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL | ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL |
+    ZMQ_EVENT_HANDSHAKE_FAILED_AUTH;
 
 }  // namespace
 
@@ -84,7 +85,7 @@ void dialler::connect(const std::string& host) {
     socket_->set(ZMQ_IMMEDIATE, 1);
     socket_->set(ZMQ_RECONNECT_IVL, -1);
     socket_->set(ZMQ_IPV6, host.find(':') != std::string::npos ? 1 : 0);
-    monitor_ = std::make_unique<monitor>(*socket_, reported);
+    monitor_ = std::make_unique<monitor>(*socket_, reported_when_dialling);
     watch_ = std::make_unique<watch>(loop_, *socket_, *this);
     monitor_watch_ = std::make_unique<watch>(loop_, monitor_->reports(), *this);
   } catch (const std::system_error& failed) {

@@ -1,5 +1,3 @@
-#define BOOST_TEST_MODULE async_channel
-
 #include <mailroom/tests/framework/async/hand_home.hpp>
 
 #include <mailroom/framework/async/channel.hpp>
@@ -15,7 +13,7 @@
 #include <utility>
 #include <vector>
 
-namespace mailroom::tests {
+namespace mailroom::tests::channel_test {
 namespace {
 
 // Sends, or receives, in its own flow, and notes what it came to.
@@ -297,4 +295,4 @@ BOOST_AUTO_TEST_CASE(loses_nothing_when_a_value_and_a_cancel_come_at_the_same_ti
 
 BOOST_AUTO_TEST_SUITE_END()
 
-}  // namespace mailroom::tests
+}  // namespace mailroom::tests::channel_test

@@ -1,5 +1,3 @@
-#define BOOST_TEST_MODULE async_completion
-
 #include <mailroom/tests/framework/async/hand_home.hpp>
 
 #include <boost/test/unit_test.hpp>
@@ -12,7 +10,7 @@
 #include <thread>
 #include <vector>
 
-namespace mailroom::tests {
+namespace mailroom::tests::completion_test {
 namespace {
 
 constexpr int rounds = 2000;
@@ -223,4 +221,4 @@ BOOST_AUTO_TEST_CASE(may_be_awaited_again_when_the_first_has_gone_on) {
 
 BOOST_AUTO_TEST_SUITE_END()
 
-}  // namespace mailroom::tests
+}  // namespace mailroom::tests::completion_test

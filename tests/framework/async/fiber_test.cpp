@@ -1,5 +1,3 @@
-#define BOOST_TEST_MODULE async_fiber
-
 #include <mailroom/tests/framework/async/hand_home.hpp>
 
 #include <boost/test/unit_test.hpp>
@@ -11,7 +9,7 @@
 #include <thread>
 #include <vector>
 
-namespace mailroom::tests {
+namespace mailroom::tests::fiber_test {
 namespace {
 
 std::string said_by_current_exception() {
@@ -253,4 +251,4 @@ BOOST_AUTO_TEST_CASE(is_needed_to_wait_in_a_handler) {
 
 BOOST_AUTO_TEST_SUITE_END()
 
-}  // namespace mailroom::tests
+}  // namespace mailroom::tests::fiber_test

@@ -1,5 +1,3 @@
-#define BOOST_TEST_MODULE async_gather
-
 #include <mailroom/tests/framework/async/hand_home.hpp>
 
 #include <boost/test/unit_test.hpp>
@@ -9,7 +7,7 @@
 #include <tuple>
 #include <vector>
 
-namespace mailroom::tests {
+namespace mailroom::tests::gather_test {
 namespace {
 
 task<int> thrown_after(async::event& what, std::string said) {
@@ -224,4 +222,4 @@ BOOST_AUTO_TEST_CASE(can_hold_gathers) {
 
 BOOST_AUTO_TEST_SUITE_END()
 
-}  // namespace mailroom::tests
+}  // namespace mailroom::tests::gather_test

@@ -1,5 +1,3 @@
-#define BOOST_TEST_MODULE async_mutex
-
 #include <mailroom/tests/framework/async/hand_home.hpp>
 
 #include <mailroom/framework/async/mutex.hpp>
@@ -14,7 +12,7 @@
 #include <utility>
 #include <vector>
 
-namespace mailroom::tests {
+namespace mailroom::tests::mutex_test {
 namespace {
 
 // A flow that locks, notes its number, waits at its gate and unlocks.
@@ -288,4 +286,4 @@ BOOST_AUTO_TEST_CASE(is_consistent_when_unlock_and_cancel_come_at_the_same_time)
 
 BOOST_AUTO_TEST_SUITE_END()
 
-}  // namespace mailroom::tests
+}  // namespace mailroom::tests::mutex_test

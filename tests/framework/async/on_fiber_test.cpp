@@ -1,5 +1,3 @@
-#define BOOST_TEST_MODULE async_on_fiber
-
 #include <mailroom/tests/framework/async/hand_home.hpp>
 #include <mailroom/tests/framework/async/misuse.hpp>
 
@@ -18,7 +16,7 @@
 
 // From coroutines to fibers.
 
-namespace mailroom::tests {
+namespace mailroom::tests::on_fiber_test {
 namespace {}  // namespace
 
 BOOST_AUTO_TEST_SUITE(async_on_fiber)
@@ -216,4 +214,4 @@ BOOST_AUTO_TEST_CASE(is_awaited_once) {
 
 BOOST_AUTO_TEST_SUITE_END()
 
-}  // namespace mailroom::tests
+}  // namespace mailroom::tests::on_fiber_test

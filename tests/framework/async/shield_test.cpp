@@ -1,5 +1,3 @@
-#define BOOST_TEST_MODULE async_shield
-
 #include <mailroom/tests/framework/async/hand_home.hpp>
 
 #include <mailroom/framework/async/wait_for.hpp>
@@ -9,7 +7,7 @@
 #include <stdexcept>
 #include <string>
 
-namespace mailroom::tests {
+namespace mailroom::tests::shield_test {
 namespace {
 
 // A flow that waits for what is protected, for ten milliseconds.
@@ -118,4 +116,4 @@ BOOST_AUTO_TEST_CASE(ends_with_its_home_while_it_is_waited_for) {
 
 BOOST_AUTO_TEST_SUITE_END()
 
-}  // namespace mailroom::tests
+}  // namespace mailroom::tests::shield_test

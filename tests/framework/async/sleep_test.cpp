@@ -1,12 +1,10 @@
-#define BOOST_TEST_MODULE async_sleep
-
 #include <mailroom/tests/framework/async/hand_home.hpp>
 
 #include <mailroom/framework/async/sleep.hpp>
 
 #include <boost/test/unit_test.hpp>
 
-namespace mailroom::tests {
+namespace mailroom::tests::sleep_test {
 
 BOOST_AUTO_TEST_SUITE(async_sleep)
 
@@ -112,4 +110,4 @@ BOOST_AUTO_TEST_CASE(is_refused_outside_of_handlers) {
 
 BOOST_AUTO_TEST_SUITE_END()
 
-}  // namespace mailroom::tests
+}  // namespace mailroom::tests::sleep_test

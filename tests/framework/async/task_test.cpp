@@ -1,5 +1,3 @@
-#define BOOST_TEST_MODULE async_task
-
 #include <mailroom/tests/framework/async/hand_home.hpp>
 
 #include <boost/test/unit_test.hpp>
@@ -9,7 +7,7 @@
 #include <stdexcept>
 #include <string>
 
-namespace mailroom::tests {
+namespace mailroom::tests::task_test {
 namespace {
 
 // Where on the stack we are, roughly.
@@ -238,4 +236,4 @@ BOOST_AUTO_TEST_CASE(is_cancelled_even_when_what_it_waits_for_has_just_come) {
 
 BOOST_AUTO_TEST_SUITE_END()
 
-}  // namespace mailroom::tests
+}  // namespace mailroom::tests::task_test

@@ -1,5 +1,3 @@
-#define BOOST_TEST_MODULE async_thread_home
-
 #include <mailroom/tests/framework/async/hand_home.hpp>
 
 #include <mailroom/framework/async/channel.hpp>
@@ -21,7 +19,7 @@
 #include <thread>
 #include <vector>
 
-namespace mailroom::tests {
+namespace mailroom::tests::thread_home_test {
 namespace {
 
 // A flow with the calling thread to itself.
@@ -234,4 +232,4 @@ BOOST_AUTO_TEST_CASE(stays_for_what_is_shielded) {
 
 BOOST_AUTO_TEST_SUITE_END()
 
-}  // namespace mailroom::tests
+}  // namespace mailroom::tests::thread_home_test

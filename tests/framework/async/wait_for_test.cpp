@@ -1,5 +1,3 @@
-#define BOOST_TEST_MODULE async_wait_for
-
 #include <mailroom/tests/framework/async/hand_home.hpp>
 
 #include <mailroom/framework/async/channel.hpp>
@@ -17,7 +15,7 @@
 #include <type_traits>
 #include <vector>
 
-namespace mailroom::tests {
+namespace mailroom::tests::wait_for_test {
 namespace {
 
 template <class T>
@@ -339,4 +337,4 @@ BOOST_AUTO_TEST_CASE(ends_once_when_value_and_stop_come_at_the_same_time) {
 
 BOOST_AUTO_TEST_SUITE_END()
 
-}  // namespace mailroom::tests
+}  // namespace mailroom::tests::wait_for_test

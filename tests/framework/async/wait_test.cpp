@@ -1,5 +1,3 @@
-#define BOOST_TEST_MODULE async_wait
-
 #include <mailroom/tests/framework/async/hand_home.hpp>
 #include <mailroom/tests/framework/async/misuse.hpp>
 
@@ -17,7 +15,7 @@
 
 // Between fibers and coroutines, both ways.
 
-namespace mailroom::tests {
+namespace mailroom::tests::wait_test {
 namespace {
 
 task<int> fails_after(async::event& what, std::string words) {
@@ -309,4 +307,4 @@ BOOST_AUTO_TEST_CASE(is_refused_outside_of_handlers) {
 
 BOOST_AUTO_TEST_SUITE_END()
 
-}  // namespace mailroom::tests
+}  // namespace mailroom::tests::wait_test

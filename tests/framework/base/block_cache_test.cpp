@@ -1,5 +1,3 @@
-#define BOOST_TEST_MODULE base_block_cache
-
 #include <mailroom/framework/base/block_cache.hpp>
 
 #include <boost/test/unit_test.hpp>
@@ -9,6 +7,7 @@
 #include <thread>
 #include <vector>
 
+namespace mailroom::tests::block_cache_test {
 namespace {
 
 constexpr std::size_t size = 192;
@@ -60,3 +59,5 @@ BOOST_AUTO_TEST_CASE(uses_first_what_was_given_back_last) {
 BOOST_AUTO_TEST_SUITE_END()
 
 }  // namespace
+
+}  // namespace mailroom::tests::block_cache_test

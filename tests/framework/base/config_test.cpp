@@ -1,4 +1,3 @@
-#define BOOST_TEST_MODULE base_config
 #include <mailroom/framework/base/config.hpp>
 
 #include <boost/test/unit_test.hpp>
@@ -9,8 +8,7 @@
 #include <stdexcept>
 #include <string>
 
-using namespace mailroom;
-
+namespace mailroom::tests::config_test {
 namespace {
 
 // What a node has, more or less.
@@ -328,3 +326,5 @@ BOOST_AUTO_TEST_CASE(sees_the_environment_of_its_process) {
 }
 
 BOOST_AUTO_TEST_SUITE_END()
+
+}  // namespace mailroom::tests::config_test

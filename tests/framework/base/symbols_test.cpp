@@ -1,4 +1,3 @@
-#define BOOST_TEST_MODULE base_symbols
 #include <mailroom/framework/base/symbols.hpp>
 
 #include <boost/test/unit_test.hpp>
@@ -9,6 +8,7 @@
 #include <string>
 #include <vector>
 
+namespace mailroom::tests::symbols_test {
 namespace {
 
 // Not exported: no dynamic symbol table has it.
@@ -72,3 +72,5 @@ BOOST_AUTO_TEST_CASE(leaves_out_parameters_template_arguments_and_return_types) 
 }
 
 BOOST_AUTO_TEST_SUITE_END()
+
+}  // namespace mailroom::tests::symbols_test

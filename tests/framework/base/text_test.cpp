@@ -1,4 +1,3 @@
-#define BOOST_TEST_MODULE base_text
 #include <mailroom/framework/base/text.hpp>
 
 #include <boost/test/unit_test.hpp>
@@ -7,8 +6,7 @@
 #include <string>
 #include <vector>
 
-using namespace mailroom;
-
+namespace mailroom::tests::text_test {
 BOOST_AUTO_TEST_SUITE(text)
 
 BOOST_AUTO_TEST_CASE(counts_slips_of_the_pen) {
@@ -92,3 +90,5 @@ BOOST_AUTO_TEST_CASE(writes_sizes_as_it_reads_them) {
 }
 
 BOOST_AUTO_TEST_SUITE_END()
+
+}  // namespace mailroom::tests::text_test

@@ -1,5 +1,3 @@
-#define BOOST_TEST_MODULE executors_blocking_pool
-
 #include <mailroom/tests/framework/executors/until.hpp>
 
 #include <mailroom/framework/executors/blocking_pool.hpp>
@@ -16,7 +14,7 @@
 #include <utility>
 #include <vector>
 
-namespace mailroom::tests {
+namespace mailroom::tests::blocking_pool_test {
 namespace {
 
 using executors::blocking_pool;
@@ -269,4 +267,4 @@ BOOST_AUTO_TEST_CASE(loses_nothing_of_what_many_threads_submit) {
 
 BOOST_AUTO_TEST_SUITE_END()
 
-}  // namespace mailroom::tests
+}  // namespace mailroom::tests::blocking_pool_test

@@ -1,5 +1,3 @@
-#define BOOST_TEST_MODULE executors_cooperative
-
 #include <mailroom/tests/framework/executors/contract.hpp>
 
 #include <boost/test/unit_test.hpp>
@@ -7,9 +5,8 @@
 #include <array>
 #include <thread>
 
-using namespace mailroom;
-using namespace mailroom::executors;
-using namespace mailroom::tests;
+namespace mailroom::tests::cooperative_test {
+using namespace executors;
 
 BOOST_AUTO_TEST_SUITE(cooperative)
 
@@ -130,3 +127,5 @@ BOOST_AUTO_TEST_CASE(keeps_the_order_of_each_thread_that_submits) {
 }
 
 BOOST_AUTO_TEST_SUITE_END()
+
+}  // namespace mailroom::tests::cooperative_test

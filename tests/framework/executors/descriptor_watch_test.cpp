@@ -1,5 +1,3 @@
-#define BOOST_TEST_MODULE executors_descriptor_watch
-
 #include <mailroom/tests/framework/executors/pipes.hpp>
 #include <mailroom/tests/framework/executors/until.hpp>
 
@@ -13,11 +11,10 @@
 #include <thread>
 #include <vector>
 
+namespace mailroom::tests::descriptor_watch_test {
 // Descriptors that a loop watches for others.
 
-using namespace mailroom;
-using namespace mailroom::executors;
-using namespace mailroom::tests;
+using namespace executors;
 
 namespace {
 
@@ -240,3 +237,5 @@ BOOST_AUTO_TEST_CASE(begins_and_ends_on_any_thread_while_it_tells) {
 }
 
 BOOST_AUTO_TEST_SUITE_END()
+
+}  // namespace mailroom::tests::descriptor_watch_test

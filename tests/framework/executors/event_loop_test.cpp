@@ -1,5 +1,3 @@
-#define BOOST_TEST_MODULE executors_event_loop
-
 #include <mailroom/tests/framework/executors/until.hpp>
 
 #include <mailroom/framework/executors/event_loop.hpp>
@@ -11,9 +9,8 @@
 #include <memory>
 #include <vector>
 
-using namespace mailroom;
-using namespace mailroom::executors;
-using namespace mailroom::tests;
+namespace mailroom::tests::event_loop_test {
+using namespace executors;
 
 namespace {
 
@@ -340,3 +337,5 @@ BOOST_AUTO_TEST_CASE(runs_what_is_ready_once_more_before_it_ends) {
 }
 
 BOOST_AUTO_TEST_SUITE_END()
+
+}  // namespace mailroom::tests::event_loop_test

@@ -1,5 +1,3 @@
-#define BOOST_TEST_MODULE executors_fairness
-
 #include <mailroom/tests/framework/executors/fixture.hpp>
 
 #include <boost/test/unit_test.hpp>
@@ -11,9 +9,8 @@
 #include <string>
 #include <vector>
 
-using namespace mailroom;
-using namespace mailroom::executors;
-using namespace mailroom::tests;
+namespace mailroom::tests::fairness_test {
+using namespace executors;
 
 namespace {
 
@@ -101,3 +98,5 @@ BOOST_AUTO_TEST_CASE(busy_items_do_not_starve_another) {
 }
 
 BOOST_AUTO_TEST_SUITE_END()
+
+}  // namespace mailroom::tests::fairness_test

@@ -1,5 +1,3 @@
-#define BOOST_TEST_MODULE executors_loop_bound
-
 #include <mailroom/tests/framework/executors/contract.hpp>
 
 #include <boost/test/unit_test.hpp>
@@ -7,9 +5,8 @@
 #include <array>
 #include <thread>
 
-using namespace mailroom;
-using namespace mailroom::executors;
-using namespace mailroom::tests;
+namespace mailroom::tests::loop_bound_test {
+using namespace executors;
 
 BOOST_AUTO_TEST_SUITE(loop_bound)
 
@@ -149,3 +146,5 @@ BOOST_AUTO_TEST_CASE(stop_returns_its_items_when_the_loop_has_gone_before) {
 }
 
 BOOST_AUTO_TEST_SUITE_END()
+
+}  // namespace mailroom::tests::loop_bound_test

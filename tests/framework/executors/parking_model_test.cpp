@@ -1,5 +1,3 @@
-#define BOOST_TEST_MODULE executors_parking_model
-
 #include <mailroom/tests/framework/executors/explorer.hpp>
 
 #include <boost/test/unit_test.hpp>
@@ -7,8 +5,7 @@
 #include <algorithm>
 #include <array>
 
-using namespace mailroom::tests;
-
+namespace mailroom::tests::parking_model_test {
 // How threads go to sleep and are woken, in all interleavings of a small number of them: first one
 // sleeper (parker.hpp; the event loop and the cooperative executor), then workers that search and
 // wake each other (work_stealing.cpp). Each broken variant must be found out, or the exploration
@@ -165,3 +162,5 @@ BOOST_AUTO_TEST_CASE(finds_the_wake_up_lost_without_sequential_consistency) {
 }
 
 BOOST_AUTO_TEST_SUITE_END()
+
+}  // namespace mailroom::tests::parking_model_test

@@ -1,5 +1,3 @@
-#define BOOST_TEST_MODULE executors_queues_stress
-
 #include <mailroom/tests/framework/executors/until.hpp>
 
 #include <mailroom/framework/executors/injection_queue.hpp>

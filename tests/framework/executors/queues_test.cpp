@@ -1,5 +1,3 @@
-#define BOOST_TEST_MODULE executors_queues
-
 #include <mailroom/tests/framework/executors/until.hpp>
 
 #include <mailroom/framework/executors/parker.hpp>
@@ -13,9 +11,8 @@
 #include <memory>
 #include <vector>
 
-using namespace mailroom;
-using namespace mailroom::executors;
-using namespace mailroom::tests;
+namespace mailroom::tests::queues_test {
+using namespace executors;
 
 BOOST_AUTO_TEST_SUITE(timers)
 
@@ -263,3 +260,5 @@ BOOST_AUTO_TEST_CASE(sleeps_until_the_time_or_until_woken) {
 }
 
 BOOST_AUTO_TEST_SUITE_END()
+
+}  // namespace mailroom::tests::queues_test

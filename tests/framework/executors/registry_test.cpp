@@ -1,12 +1,9 @@
-#define BOOST_TEST_MODULE executors_registry
-
 #include <mailroom/tests/framework/executors/fixture.hpp>
 
 #include <boost/test/unit_test.hpp>
 
-using namespace mailroom;
-using namespace mailroom::executors;
-using namespace mailroom::tests;
+namespace mailroom::tests::registry_test {
+using namespace executors;
 
 namespace {
 
@@ -53,3 +50,5 @@ BOOST_AUTO_TEST_CASE(refuses_options_that_cannot_work) {
 }
 
 BOOST_AUTO_TEST_SUITE_END()
+
+}  // namespace mailroom::tests::registry_test

@@ -1,5 +1,3 @@
-#define BOOST_TEST_MODULE executors_stealing_model
-
 #include <mailroom/tests/framework/executors/explorer.hpp>
 
 #include <boost/test/unit_test.hpp>
@@ -7,8 +5,7 @@
 #include <algorithm>
 #include <array>
 
-using namespace mailroom::tests;
-
+namespace mailroom::tests::stealing_model_test {
 // How the workers of work_stealing.cpp search, sleep and wake each other, in all interleavings.
 // What must never be: an item waits for a worker, a worker sleeps, and all others are in turns,
 // which may last for ever.
@@ -243,3 +240,5 @@ BOOST_AUTO_TEST_CASE(finds_the_item_neglected_for_a_searcher_counted_twice) {
 }
 
 BOOST_AUTO_TEST_SUITE_END()
+
+}  // namespace mailroom::tests::stealing_model_test

@@ -1,4 +1,3 @@
-#define BOOST_TEST_MODULE executors_turn_watch
 #include <mailroom/tests/framework/executors/fixture.hpp>
 
 #include <mailroom/framework/base/symbols.hpp>
@@ -9,8 +8,7 @@
 #include <map>
 #include <thread>
 
-using namespace mailroom;
-using namespace mailroom::tests;
+namespace mailroom::tests::turn_watch_test {
 using executors::stuck_turn;
 
 namespace {
@@ -300,3 +298,5 @@ BOOST_AUTO_TEST_CASE(leaves_executors_without_a_watch_alone) {
 }
 
 BOOST_AUTO_TEST_SUITE_END()
+
+}  // namespace mailroom::tests::turn_watch_test

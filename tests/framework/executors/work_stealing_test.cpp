@@ -1,5 +1,3 @@
-#define BOOST_TEST_MODULE executors_work_stealing
-
 #include <mailroom/tests/framework/executors/contract.hpp>
 
 #include <boost/test/unit_test.hpp>
@@ -7,9 +5,8 @@
 #include <array>
 #include <thread>
 
-using namespace mailroom;
-using namespace mailroom::executors;
-using namespace mailroom::tests;
+namespace mailroom::tests::work_stealing_test {
+using namespace executors;
 
 BOOST_AUTO_TEST_SUITE(work_stealing)
 
@@ -193,3 +190,5 @@ BOOST_AUTO_TEST_CASE(has_as_many_workers_as_cores_if_not_told) {
 }
 
 BOOST_AUTO_TEST_SUITE_END()
+
+}  // namespace mailroom::tests::work_stealing_test

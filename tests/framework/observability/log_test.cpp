@@ -1,5 +1,3 @@
-#define BOOST_TEST_MODULE log
-
 #include <mailroom/framework/base/platform.hpp>
 #include <mailroom/framework/observability/line_limiter.hpp>
 #include <mailroom/framework/observability/log.hpp>

@@ -1,5 +1,3 @@
-#define BOOST_TEST_MODULE log_stderr
-
 #include <mailroom/framework/observability/log.hpp>
 
 #include <boost/test/unit_test.hpp>

@@ -1,5 +1,3 @@
-#define BOOST_TEST_MODULE rpc_activation_end
-
 #include <mailroom/tests/framework/rpc/support/scripted.hpp>
 #include <mailroom/tests/framework/rpc/support/stage.hpp>
 
@@ -11,7 +9,7 @@
 
 // What becomes of calls when an activation is stopped, ended or destroyed.
 
-namespace mailroom::tests {
+namespace mailroom::tests::activation_end_test {
 namespace {
 
 using words = std::vector<std::string>;
@@ -115,4 +113,4 @@ BOOST_AUTO_TEST_CASE(answers_what_lies_in_its_inbox_when_it_is_destroyed) {
 
 BOOST_AUTO_TEST_SUITE_END()
 
-}  // namespace mailroom::tests
+}  // namespace mailroom::tests::activation_end_test

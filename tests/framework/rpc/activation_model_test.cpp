@@ -1,5 +1,3 @@
-#define BOOST_TEST_MODULE rpc_activation_model
-
 #include <mailroom/tests/framework/executors/explorer.hpp>
 
 #include <boost/test/unit_test.hpp>
@@ -8,8 +6,7 @@
 #include <cstdint>
 #include <vector>
 
-using namespace mailroom::tests;
-
+namespace mailroom::tests::activation_model_test {
 // The inbox of an activation, in all interleavings of two producers, someone who stops it, and the
 // workers of an executor that give it turns. One step is one atomic access. Each broken variant
 // must be found out, or the exploration would prove nothing.
@@ -280,3 +277,5 @@ BOOST_AUTO_TEST_CASE(would_overlook_a_stop_that_is_announced_before_it_is_wanted
 }
 
 BOOST_AUTO_TEST_SUITE_END()
+
+}  // namespace mailroom::tests::activation_model_test

@@ -1,5 +1,3 @@
-#define BOOST_TEST_MODULE rpc_activation_stress
-
 #include <mailroom/tests/framework/async/hand_home.hpp>
 #include <mailroom/tests/framework/rpc/support/site.hpp>
 
@@ -10,7 +8,7 @@
 #include <thread>
 #include <vector>
 
-namespace mailroom::tests {
+namespace mailroom::tests::activation_stress_test {
 namespace {
 
 constexpr std::size_t producers = 4;
@@ -114,4 +112,4 @@ BOOST_AUTO_TEST_CASE(runs_each_work_once_on_loop_bound) {
 
 BOOST_AUTO_TEST_SUITE_END()
 
-}  // namespace mailroom::tests
+}  // namespace mailroom::tests::activation_stress_test

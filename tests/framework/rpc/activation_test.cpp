@@ -1,5 +1,3 @@
-#define BOOST_TEST_MODULE rpc_activation
-
 #include <mailroom/tests/framework/rpc/support/scripted.hpp>
 #include <mailroom/tests/framework/rpc/support/stage.hpp>
 
@@ -10,7 +8,7 @@
 #include <string>
 #include <vector>
 
-namespace mailroom::tests {
+namespace mailroom::tests::activation_test {
 namespace {
 
 using words = std::vector<std::string>;
@@ -334,4 +332,4 @@ BOOST_AUTO_TEST_CASE(starts_new_calls_although_each_turn_has_time_for_little) {
 
 BOOST_AUTO_TEST_SUITE_END()
 
-}  // namespace mailroom::tests
+}  // namespace mailroom::tests::activation_test

@@ -1,5 +1,3 @@
-#define BOOST_TEST_MODULE rpc_awaiting
-
 #include <mailroom/tests/framework/rpc/support/site.hpp>
 
 #include <mailroom/framework/async/gather.hpp>
@@ -12,7 +10,7 @@
 
 // What may be awaited, and how often.
 
-namespace mailroom::tests {
+namespace mailroom::tests::awaiting_test {
 namespace {
 
 class careless {
@@ -85,4 +83,4 @@ BOOST_AUTO_TEST_CASE(gives_the_answer_again_to_who_awaits_it_later) {
 
 BOOST_AUTO_TEST_SUITE_END()
 
-}  // namespace mailroom::tests
+}  // namespace mailroom::tests::awaiting_test

@@ -1,5 +1,3 @@
-#define BOOST_TEST_MODULE rpc_blocking
-
 #include <mailroom/tests/framework/executors/until.hpp>
 #include <mailroom/tests/framework/rpc/support/site.hpp>
 
@@ -21,7 +19,7 @@
 
 // Handlers that block, on every executor.
 
-namespace mailroom::tests {
+namespace mailroom::tests::blocking_test {
 namespace {
 
 // What a test tells the handlers, and they it.
@@ -352,4 +350,4 @@ BOOST_AUTO_TEST_CASE(is_declared_of_functions_that_are_no_coroutines) {
 
 BOOST_AUTO_TEST_SUITE_END()
 
-}  // namespace mailroom::tests
+}  // namespace mailroom::tests::blocking_test

@@ -1,5 +1,3 @@
-#define BOOST_TEST_MODULE rpc_bridges
-
 #include <mailroom/tests/framework/rpc/support/site.hpp>
 
 #include <mailroom/framework/async/on_fiber.hpp>
@@ -15,7 +13,7 @@
 
 // Between suspending handlers and coroutines, on every executor.
 
-namespace mailroom::tests {
+namespace mailroom::tests::bridges_test {
 namespace {
 
 class bridges {
@@ -134,4 +132,4 @@ BOOST_AUTO_TEST_CASE(keeps_a_fiber_on_its_thread_in_an_endpoint_of_coroutines) {
 
 BOOST_AUTO_TEST_SUITE_END()
 
-}  // namespace mailroom::tests
+}  // namespace mailroom::tests::bridges_test

@@ -1,5 +1,3 @@
-#define BOOST_TEST_MODULE rpc_data_link_of_the_caller
-
 #include <mailroom/tests/framework/rpc/support/fake_link.hpp>
 #include <mailroom/tests/framework/rpc/support/site.hpp>
 #include <mailroom/tests/framework/wire/messages.hpp>
@@ -15,7 +13,7 @@
 
 // The other end of a data link: what a server may do to those who call it.
 
-namespace mailroom::tests {
+namespace mailroom::tests::caller_link_test {
 namespace {
 
 using frame_bytes = std::vector<std::byte>;
@@ -262,4 +260,4 @@ BOOST_AUTO_TEST_CASE(leaves_no_trace_of_a_call_that_could_not_be_packed) {
 
 BOOST_AUTO_TEST_SUITE_END()
 
-}  // namespace mailroom::tests
+}  // namespace mailroom::tests::caller_link_test

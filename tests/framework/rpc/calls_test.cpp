@@ -1,5 +1,3 @@
-#define BOOST_TEST_MODULE rpc_calls
-
 #include <mailroom/tests/framework/rpc/support/site.hpp>
 
 #include <mailroom/framework/async/gather.hpp>
@@ -17,7 +15,7 @@
 #include <thread>
 #include <vector>
 
-namespace mailroom::tests {
+namespace mailroom::tests::calls_test {
 namespace {
 
 // What handlers share with the test; they run on other threads.
@@ -412,4 +410,4 @@ BOOST_AUTO_TEST_CASE(start_in_the_order_one_client_sent_them) {
 
 BOOST_AUTO_TEST_SUITE_END()
 
-}  // namespace mailroom::tests
+}  // namespace mailroom::tests::calls_test

@@ -1,5 +1,3 @@
-#define BOOST_TEST_MODULE rpc_control_link
-
 #include <mailroom/tests/framework/rpc/support/fake_link.hpp>
 #include <mailroom/tests/framework/rpc/support/site.hpp>
 
@@ -17,7 +15,7 @@
 
 // What a node that we call may say to us on its control link.
 
-namespace mailroom::tests {
+namespace mailroom::tests::control_link_test {
 namespace {
 
 const std::string address = "tcp://192.0.2.1:7001";
@@ -199,4 +197,4 @@ BOOST_AUTO_TEST_CASE(waits_longer_and_longer_for_a_peer_that_does_not_last) {
 
 BOOST_AUTO_TEST_SUITE_END()
 
-}  // namespace mailroom::tests
+}  // namespace mailroom::tests::control_link_test

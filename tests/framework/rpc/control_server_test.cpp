@@ -1,5 +1,3 @@
-#define BOOST_TEST_MODULE rpc_control_server
-
 #include <mailroom/tests/framework/rpc/support/fake_link.hpp>
 #include <mailroom/tests/framework/rpc/support/site.hpp>
 
@@ -19,7 +17,7 @@
 
 // What peers may do to the control address of a node.
 
-namespace mailroom::tests {
+namespace mailroom::tests::control_server_test {
 namespace {
 
 // Keeps what is logged, while it lives.
@@ -147,4 +145,4 @@ BOOST_AUTO_TEST_CASE(tells_of_few_of_the_peers_that_are_lost_at_once) {
 
 BOOST_AUTO_TEST_SUITE_END()
 
-}  // namespace mailroom::tests
+}  // namespace mailroom::tests::control_server_test

@@ -1,5 +1,3 @@
-#define BOOST_TEST_MODULE rpc_data_link
-
 #include <mailroom/tests/framework/rpc/support/fake_link.hpp>
 #include <mailroom/tests/framework/rpc/support/site.hpp>
 #include <mailroom/tests/framework/rpc/support/waiting.hpp>
@@ -14,7 +12,7 @@
 #include <thread>
 #include <vector>
 
-namespace mailroom::tests {
+namespace mailroom::tests::data_link_test {
 namespace {
 
 using frame_bytes = std::vector<std::byte>;
@@ -386,4 +384,4 @@ BOOST_AUTO_TEST_CASE(survives_all_vectors_and_their_mutations) {
 
 BOOST_AUTO_TEST_SUITE_END()
 
-}  // namespace mailroom::tests
+}  // namespace mailroom::tests::data_link_test

@@ -1,5 +1,3 @@
-#define BOOST_TEST_MODULE rpc_deadlock
-
 #include <mailroom/tests/framework/rpc/support/site.hpp>
 
 #include <mailroom/framework/async/gather.hpp>
@@ -19,7 +17,7 @@
 // Calls that come back to where they began: the ledger serves one call at a time, the clerk is
 // elsewhere and calls whom it is told to.
 
-namespace mailroom::tests {
+namespace mailroom::tests::deadlock_test {
 namespace {
 
 std::string outcome(const result<std::string>& of) {
@@ -307,4 +305,4 @@ BOOST_AUTO_TEST_CASE(of_two_chains_that_cross_ends_by_their_deadlines) {
 
 BOOST_AUTO_TEST_SUITE_END()
 
-}  // namespace mailroom::tests
+}  // namespace mailroom::tests::deadlock_test

@@ -1,5 +1,3 @@
-#define BOOST_TEST_MODULE rpc_dispatcher
-
 #include <mailroom/tests/framework/rpc/support/stage.hpp>
 
 #include <mailroom/framework/rpc/dispatcher.hpp>
@@ -14,7 +12,7 @@
 #include <string>
 #include <vector>
 
-namespace mailroom::tests {
+namespace mailroom::tests::dispatcher_test {
 namespace {
 
 class shelf {
@@ -214,4 +212,4 @@ BOOST_AUTO_TEST_CASE(is_given_only_methods_that_can_be_exposed) {
 
 BOOST_AUTO_TEST_SUITE_END()
 
-}  // namespace mailroom::tests
+}  // namespace mailroom::tests::dispatcher_test

@@ -1,5 +1,3 @@
-#define BOOST_TEST_MODULE rpc_exceptions
-
 #include <mailroom/tests/framework/rpc/support/site.hpp>
 
 #include <mailroom/framework/async/on_fiber.hpp>
@@ -16,7 +14,7 @@
 // Exceptions in flight while handlers wait, many at once, on every executor. (A coroutine cannot
 // wait inside a catch block; it takes the exception along, and may go on on another thread.)
 
-namespace mailroom::tests {
+namespace mailroom::tests::exceptions_test {
 namespace {
 
 class juggler {
@@ -239,4 +237,4 @@ BOOST_AUTO_TEST_CASE(travel_with_coroutines_from_thread_to_thread) {
 
 BOOST_AUTO_TEST_SUITE_END()
 
-}  // namespace mailroom::tests
+}  // namespace mailroom::tests::exceptions_test

@@ -1,5 +1,3 @@
-#define BOOST_TEST_MODULE rpc_homes
-
 #include <mailroom/tests/framework/rpc/support/fake_link.hpp>
 #include <mailroom/tests/framework/rpc/support/site.hpp>
 
@@ -12,7 +10,7 @@
 
 // How a caller speaks to a server with several I/O loops, where each topic is at home on one.
 
-namespace mailroom::tests {
+namespace mailroom::tests::homes_test {
 namespace {
 
 using topics = std::vector<wire::topic_home>;
@@ -358,4 +356,4 @@ BOOST_AUTO_TEST_CASE(sends_what_it_holds_when_it_closes) {
 
 BOOST_AUTO_TEST_SUITE_END()
 
-}  // namespace mailroom::tests
+}  // namespace mailroom::tests::homes_test

@@ -1,5 +1,3 @@
-#define BOOST_TEST_MODULE rpc_instances
-
 #include <mailroom/tests/framework/rpc/support/fake_link.hpp>
 #include <mailroom/tests/framework/rpc/support/site.hpp>
 
@@ -20,7 +18,7 @@
 
 // Several actors behind one target.
 
-namespace mailroom::tests {
+namespace mailroom::tests::instances_test {
 namespace {
 
 /// What the clerks of a test share with it.
@@ -560,4 +558,4 @@ BOOST_AUTO_TEST_CASE(are_exclusive_and_full_each_by_itself) {
 
 BOOST_AUTO_TEST_SUITE_END()
 
-}  // namespace mailroom::tests
+}  // namespace mailroom::tests::instances_test

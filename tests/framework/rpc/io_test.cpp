@@ -1,5 +1,3 @@
-#define BOOST_TEST_MODULE rpc_io
-
 #include <mailroom/tests/framework/executors/pipes.hpp>
 #include <mailroom/tests/framework/executors/until.hpp>
 #include <mailroom/tests/framework/rpc/support/site.hpp>
@@ -17,7 +15,7 @@
 
 // Handlers that wait for descriptors, in all styles on every executor.
 
-namespace mailroom::tests {
+namespace mailroom::tests::io_test {
 namespace {
 
 struct desk {
@@ -342,4 +340,4 @@ BOOST_AUTO_TEST_CASE(cannot_be_waited_for_in_a_plain_handler) {
 
 BOOST_AUTO_TEST_SUITE_END()
 
-}  // namespace mailroom::tests
+}  // namespace mailroom::tests::io_test

@@ -1,5 +1,3 @@
-#define BOOST_TEST_MODULE rpc_limits
-
 #include <mailroom/tests/framework/async/hand_home.hpp>
 #include <mailroom/tests/framework/rpc/support/fake_link.hpp>
 #include <mailroom/tests/framework/rpc/support/site.hpp>
@@ -14,7 +12,7 @@
 #include <string>
 #include <vector>
 
-namespace mailroom::tests {
+namespace mailroom::tests::limits_test {
 namespace {
 
 using calls = std::vector<std::future<result<int>>>;
@@ -303,4 +301,4 @@ BOOST_AUTO_TEST_CASE(busy_endpoints_do_not_starve_another_of_the_same_executor) 
 
 BOOST_AUTO_TEST_SUITE_END()
 
-}  // namespace mailroom::tests
+}  // namespace mailroom::tests::limits_test

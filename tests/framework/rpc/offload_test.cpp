@@ -1,5 +1,3 @@
-#define BOOST_TEST_MODULE rpc_offload
-
 #include <mailroom/tests/framework/executors/until.hpp>
 #include <mailroom/tests/framework/rpc/support/site.hpp>
 
@@ -20,7 +18,7 @@
 
 // Functions that are offloaded, on every executor.
 
-namespace mailroom::tests {
+namespace mailroom::tests::offload_test {
 namespace {
 
 // What a test tells the handlers, and they it.
@@ -186,4 +184,4 @@ BOOST_AUTO_TEST_CASE(lets_its_endpoint_serve_meanwhile_and_outlives_who_left_it)
 
 BOOST_AUTO_TEST_SUITE_END()
 
-}  // namespace mailroom::tests
+}  // namespace mailroom::tests::offload_test

@@ -1,5 +1,3 @@
-#define BOOST_TEST_MODULE rpc_one_statement
-
 #include <mailroom/tests/framework/rpc/support/site.hpp>
 
 #include <boost/test/unit_test.hpp>
@@ -12,7 +10,7 @@
 
 // Calls that are made and awaited in one statement, with all that this makes and destroys.
 
-namespace mailroom::tests {
+namespace mailroom::tests::one_statement_test {
 namespace {
 
 // Does not fit into a std::string itself; "worker" does.
@@ -130,4 +128,4 @@ BOOST_AUTO_TEST_CASE(are_made_and_awaited_in_one_statement) {
 
 BOOST_AUTO_TEST_SUITE_END()
 
-}  // namespace mailroom::tests
+}  // namespace mailroom::tests::one_statement_test

@@ -1,5 +1,3 @@
-#define BOOST_TEST_MODULE rpc_queue
-
 #include <mailroom/tests/framework/rpc/support/fake_link.hpp>
 #include <mailroom/tests/framework/rpc/support/scripted.hpp>
 #include <mailroom/tests/framework/rpc/support/site.hpp>
@@ -22,7 +20,7 @@
 
 // What waits to be started: in which order it starts, and who goes when there is too much of it.
 
-namespace mailroom::tests {
+namespace mailroom::tests::queue_test {
 namespace {
 
 using words = std::vector<std::string>;
@@ -687,4 +685,4 @@ BOOST_AUTO_TEST_CASE(takes_a_priority_that_it_does_not_know_for_the_highest) {
 
 BOOST_AUTO_TEST_SUITE_END()
 
-}  // namespace mailroom::tests
+}  // namespace mailroom::tests::queue_test

@@ -1,5 +1,3 @@
-#define BOOST_TEST_MODULE rpc_relocation
-
 #include <mailroom/tests/framework/rpc/support/scripted.hpp>
 #include <mailroom/tests/framework/rpc/support/stage.hpp>
 
@@ -10,7 +8,7 @@
 #include <string>
 #include <vector>
 
-namespace mailroom::tests {
+namespace mailroom::tests::relocation_test {
 namespace {
 
 using words = std::vector<std::string>;
@@ -157,4 +155,4 @@ BOOST_AUTO_TEST_CASE(is_refused_by_an_endpoint_that_stops) {
 
 BOOST_AUTO_TEST_SUITE_END()
 
-}  // namespace mailroom::tests
+}  // namespace mailroom::tests::relocation_test

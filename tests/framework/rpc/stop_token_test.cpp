@@ -1,5 +1,3 @@
-#define BOOST_TEST_MODULE rpc_stop_token
-
 #include <mailroom/tests/framework/rpc/support/scripted.hpp>
 #include <mailroom/tests/framework/rpc/support/site.hpp>
 #include <mailroom/tests/framework/rpc/support/stage.hpp>
@@ -12,7 +10,7 @@
 #include <string>
 #include <vector>
 
-namespace mailroom::tests {
+namespace mailroom::tests::stop_token_test {
 namespace {
 
 using words = std::vector<std::string>;
@@ -275,4 +273,4 @@ BOOST_AUTO_TEST_CASE(is_stopped_on_every_executor) {
 
 BOOST_AUTO_TEST_SUITE_END()
 
-}  // namespace mailroom::tests
+}  // namespace mailroom::tests::stop_token_test

@@ -1,5 +1,3 @@
-#define BOOST_TEST_MODULE rpc_ticker
-
 #include <mailroom/tests/framework/executors/until.hpp>
 #include <mailroom/tests/framework/rpc/support/site.hpp>
 #include <mailroom/tests/framework/rpc/support/stage.hpp>
@@ -14,7 +12,7 @@
 #include <utility>
 #include <vector>
 
-namespace mailroom::tests {
+namespace mailroom::tests::ticker_test {
 namespace {
 
 // What a test and an endpoint with a ticker share.
@@ -289,4 +287,4 @@ BOOST_AUTO_TEST_CASE(can_be_dropped_on_another_thread) {
 
 BOOST_AUTO_TEST_SUITE_END()
 
-}  // namespace mailroom::tests
+}  // namespace mailroom::tests::ticker_test

@@ -1,5 +1,3 @@
-#define BOOST_TEST_MODULE wire_body
-
 #include <mailroom/framework/wire/body.hpp>
 
 #include <boost/test/unit_test.hpp>
@@ -12,7 +10,7 @@
 #include <string>
 #include <vector>
 
-namespace mailroom::tests {
+namespace mailroom::tests::body_test {
 
 struct point {
   int x = 0;
@@ -320,4 +318,4 @@ BOOST_AUTO_TEST_CASE(lends_values_as_they_lie) {
 
 BOOST_AUTO_TEST_SUITE_END()
 
-}  // namespace mailroom::tests
+}  // namespace mailroom::tests::body_test

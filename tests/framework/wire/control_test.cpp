@@ -1,5 +1,3 @@
-#define BOOST_TEST_MODULE wire_control
-
 #include <mailroom/framework/wire/clock_estimate.hpp>
 #include <mailroom/framework/wire/control.hpp>
 
@@ -9,7 +7,7 @@
 #include <random>
 #include <string>
 
-namespace mailroom::tests {
+namespace mailroom::tests::control_test {
 namespace {
 
 using wire::batch;
@@ -216,4 +214,4 @@ BOOST_AUTO_TEST_CASE(converts_deadlines_in_the_callers_favour) {
 
 BOOST_AUTO_TEST_SUITE_END()
 
-}  // namespace mailroom::tests
+}  // namespace mailroom::tests::control_test

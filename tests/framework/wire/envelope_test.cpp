@@ -1,5 +1,3 @@
-#define BOOST_TEST_MODULE wire_envelope
-
 #include <mailroom/framework/wire/body.hpp>
 #include <mailroom/framework/wire/envelope.hpp>
 
@@ -8,7 +6,7 @@
 #include <string>
 #include <vector>
 
-namespace mailroom::tests {
+namespace mailroom::tests::envelope_test {
 namespace {
 
 using wire::batch;
@@ -208,4 +206,4 @@ BOOST_AUTO_TEST_CASE(refuses_route_numbers_beyond_their_limit) {
 
 BOOST_AUTO_TEST_SUITE_END()
 
-}  // namespace mailroom::tests
+}  // namespace mailroom::tests::envelope_test

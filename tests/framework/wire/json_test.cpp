@@ -1,5 +1,3 @@
-#define BOOST_TEST_MODULE wire_json
-
 #include <mailroom/framework/wire/base64.hpp>
 #include <mailroom/framework/wire/body.hpp>
 #include <mailroom/framework/wire/json.hpp>
@@ -10,7 +8,7 @@
 #include <random>
 #include <string>
 
-namespace mailroom::tests {
+namespace mailroom::tests::json_test {
 namespace {
 
 std::string there_and_back(std::string_view text) {
@@ -141,4 +139,4 @@ BOOST_AUTO_TEST_CASE(has_base64_that_is_read_in_one_way_only) {
 
 BOOST_AUTO_TEST_SUITE_END()
 
-}  // namespace mailroom::tests
+}  // namespace mailroom::tests::json_test

@@ -1,5 +1,3 @@
-#define BOOST_TEST_MODULE wire_vectors
-
 #include <mailroom/tests/framework/wire/messages.hpp>
 
 #include <boost/test/unit_test.hpp>

@@ -1,5 +1,3 @@
-#define BOOST_TEST_MODULE host_instances
-
 #include <mailroom/tests/framework/executors/until.hpp>
 
 #include <mailroom/services/host/node.hpp>
@@ -24,9 +22,8 @@
 #include <utility>
 #include <vector>
 
+namespace mailroom::tests::instances_test {
 // A node whose endpoint has several instances: whatever is done to the topic is done to all.
-
-using namespace mailroom;
 
 namespace {
 
@@ -301,3 +298,5 @@ BOOST_AUTO_TEST_CASE(of_which_one_cannot_be_made_are_not_served) {
 }
 
 BOOST_AUTO_TEST_SUITE_END()
+
+}  // namespace mailroom::tests::instances_test

@@ -1,5 +1,3 @@
-#define BOOST_TEST_MODULE host_node
-
 #include <mailroom/services/host/node.hpp>
 
 #include <mailroom/framework/executors/executor.hpp>
@@ -13,8 +11,7 @@
 #include <string>
 #include <thread>
 
-using namespace mailroom;
-
+namespace mailroom::tests::node_test {
 namespace {
 
 // Keeps its thread until it is let go.
@@ -181,3 +178,5 @@ BOOST_AUTO_TEST_CASE(says_so_when_the_names_of_its_topics_are_too_long_together)
 }
 
 BOOST_AUTO_TEST_SUITE_END()
+
+}  // namespace mailroom::tests::node_test

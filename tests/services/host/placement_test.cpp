@@ -1,5 +1,3 @@
-#define BOOST_TEST_MODULE host_placement
-
 #include <mailroom/services/host/node.hpp>
 
 #include <mailroom/framework/executors/executor.hpp>
@@ -16,8 +14,7 @@
 #include <thread>
 #include <vector>
 
-using namespace mailroom;
-
+namespace mailroom::tests::placement_test {
 namespace {
 
 std::string thread_name() {
@@ -234,3 +231,5 @@ BOOST_AUTO_TEST_CASE(leaves_a_parked_fiber_where_it_is_and_gives_up_in_time) {
 }
 
 BOOST_AUTO_TEST_SUITE_END()
+
+}  // namespace mailroom::tests::placement_test

@@ -1,5 +1,3 @@
-#define BOOST_TEST_MODULE host_queues
-
 #include <mailroom/tests/support/eventually.hpp>
 
 #include <mailroom/services/host/node.hpp>
@@ -18,9 +16,9 @@
 #include <string>
 #include <vector>
 
+namespace mailroom::tests::queues_test {
 // Queues of a node's endpoints: what bounds them, and what is told of what became of the calls.
 
-using namespace mailroom;
 using tests::eventually;
 
 namespace {
@@ -218,3 +216,5 @@ BOOST_AUTO_TEST_CASE(lose_no_call_out_of_their_counts) {
 }
 
 BOOST_AUTO_TEST_SUITE_END()
+
+}  // namespace mailroom::tests::queues_test

@@ -1,4 +1,3 @@
-#define BOOST_TEST_MODULE host_service
 #include <mailroom/tests/support/process.hpp>
 
 #include <boost/test/unit_test.hpp>

@@ -1,5 +1,3 @@
-#define BOOST_TEST_MODULE host_settings
-
 #include <mailroom/services/host/service_settings.hpp>
 
 #include <boost/test/unit_test.hpp>
@@ -10,10 +8,9 @@
 #include <string>
 #include <vector>
 
+namespace mailroom::tests::settings_test {
 // What is configured per topic: in the file, in the environment and by flag, each outranking those
 // before it.
-
-using namespace mailroom;
 
 namespace {
 
@@ -137,3 +134,5 @@ BOOST_AUTO_TEST_CASE(tell_where_a_bound_that_cannot_be_was_given) {
 }
 
 BOOST_AUTO_TEST_SUITE_END()
+
+}  // namespace mailroom::tests::settings_test

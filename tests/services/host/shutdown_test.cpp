@@ -1,5 +1,3 @@
-#define BOOST_TEST_MODULE host_shutdown
-
 #include <mailroom/tests/support/eventually.hpp>
 
 #include <mailroom/services/host/mailroom.hpp>

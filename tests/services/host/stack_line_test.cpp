@@ -1,4 +1,3 @@
-#define BOOST_TEST_MODULE host_stack_line
 #include <mailroom/services/host/stack_line.hpp>
 
 #include <boost/test/unit_test.hpp>
@@ -6,6 +5,7 @@
 #include <string>
 #include <vector>
 
+namespace mailroom::tests::stack_line_test {
 using mailroom::stack_line;
 using names = std::vector<std::string>;
 
@@ -45,3 +45,5 @@ BOOST_AUTO_TEST_CASE(names_without_end_is_cut) {
 }
 
 BOOST_AUTO_TEST_SUITE_END()
+
+}  // namespace mailroom::tests::stack_line_test

@@ -1,4 +1,3 @@
-#define BOOST_TEST_MODULE host_watchdog
 #include <mailroom/tests/support/eventually.hpp>
 #include <mailroom/tests/support/process.hpp>
 

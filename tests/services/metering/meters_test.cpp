@@ -1,4 +1,3 @@
-#define BOOST_TEST_MODULE metering_meters
 #include <mailroom/services/metering/backlog.hpp>
 #include <mailroom/services/metering/counters.hpp>
 #include <mailroom/services/metering/proc_reader.hpp>

@@ -1,4 +1,3 @@
-#define BOOST_TEST_MODULE metering_store
 #include <mailroom/services/metering/store.hpp>
 
 #include <boost/test/unit_test.hpp>

@@ -1,5 +1,3 @@
-#define BOOST_TEST_MODULE postgres_queries
-
 #include <mailroom/tests/framework/executors/until.hpp>
 #include <mailroom/tests/support/process.hpp>
 

@@ -1,4 +1,3 @@
-#define BOOST_TEST_MODULE command_bench
 #include <mailroom/tests/support/process.hpp>
 #include <mailroom/tests/tools/mailroom/program.hpp>
 
@@ -6,6 +5,7 @@
 #include <nlohmann/json.hpp>
 #include <signal.h>
 
+namespace mailroom::tests::bench_test {
 using mailroom::tests::outcome;
 using mailroom::tests::run;
 using mailroom::tests::server;
@@ -338,3 +338,5 @@ BOOST_AUTO_TEST_CASE(compare_fails_for_a_service_that_is_none) {
 }
 
 BOOST_AUTO_TEST_SUITE_END()
+
+}  // namespace mailroom::tests::bench_test

@@ -1,4 +1,3 @@
-#define BOOST_TEST_MODULE command_histogram
 #include <mailroom/tools/mailroom/bench/histogram.hpp>
 
 #include <boost/test/unit_test.hpp>

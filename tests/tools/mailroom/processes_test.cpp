@@ -1,4 +1,3 @@
-#define BOOST_TEST_MODULE command_processes
 #include <mailroom/tests/support/eventually.hpp>
 #include <mailroom/tests/support/process.hpp>
 #include <mailroom/tests/tools/mailroom/program.hpp>
@@ -15,6 +14,7 @@
 #include <fstream>
 #include <stdexcept>
 
+namespace mailroom::tests::processes_test {
 using mailroom::tests::eventually;
 using mailroom::tests::has;
 using mailroom::tests::outcome;
@@ -188,3 +188,5 @@ BOOST_AUTO_TEST_CASE(a_server_outlives_its_terminal) {
 }
 
 BOOST_AUTO_TEST_SUITE_END()
+
+}  // namespace mailroom::tests::processes_test

@@ -1,4 +1,3 @@
-#define BOOST_TEST_MODULE command_usage
 #include <mailroom/tests/tools/mailroom/program.hpp>
 
 #include <boost/test/unit_test.hpp>
@@ -6,6 +5,7 @@
 #include <algorithm>
 #include <sstream>
 
+namespace mailroom::tests::usage_test {
 using mailroom::tests::has;
 using mailroom::tests::outcome;
 using mailroom::tests::run;
@@ -292,3 +292,5 @@ BOOST_AUTO_TEST_CASE(what_could_not_be_written_is_a_failure) {
 }
 
 BOOST_AUTO_TEST_SUITE_END()
+
+}  // namespace mailroom::tests::usage_test

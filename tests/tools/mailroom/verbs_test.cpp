@@ -1,9 +1,9 @@
-#define BOOST_TEST_MODULE command_verbs
 #include <mailroom/tests/tools/mailroom/program.hpp>
 
 #include <boost/test/unit_test.hpp>
 #include <nlohmann/json.hpp>
 
+namespace mailroom::tests::verbs_test {
 using mailroom::tests::has;
 using mailroom::tests::outcome;
 using mailroom::tests::run;
@@ -170,3 +170,5 @@ BOOST_AUTO_TEST_CASE(executor_set_moves_a_topic) {
 }
 
 BOOST_AUTO_TEST_SUITE_END()
+
+}  // namespace mailroom::tests::verbs_test

@@ -1,5 +1,3 @@
-#define BOOST_TEST_MODULE local_transport
-
 #include <mailroom/tests/transports/contract.hpp>
 
 #include <mailroom/transports/local/local_transport.hpp>

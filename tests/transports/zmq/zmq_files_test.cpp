@@ -1,5 +1,3 @@
-#define BOOST_TEST_MODULE zmq_files
-
 #include <mailroom/tests/transports/scene.hpp>
 
 #include <mailroom/transports/zmq/zmq_transport.hpp>

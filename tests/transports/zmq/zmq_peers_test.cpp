@@ -1,5 +1,3 @@
-#define BOOST_TEST_MODULE zmq_peers
-
 #include <mailroom/tests/transports/scene.hpp>
 #include <mailroom/tests/transports/zmq/strangers.hpp>
 

@@ -1,5 +1,3 @@
-#define BOOST_TEST_MODULE zmq_transport
-
 #include <mailroom/tests/transports/contract.hpp>
 
 #include <mailroom/transports/zmq/zmq_transport.hpp>

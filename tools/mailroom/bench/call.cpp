@@ -11,16 +11,13 @@
 namespace mailroom::bench {
 namespace {
 
-// With the server.
-constexpr duration patience = std::chrono::seconds(10);
-
-struct settings : load_options {
+struct call_settings : load_options {
   std::string topic = bench::topic;
   std::string method = "echo";
   std::string executor = "loop-bound";
 };
 
-int call(const settings& with) {
+int call(const call_settings& with) {
   const std::string verb = "bench call";
   if (with.cpu) {
     if (auto kept = keep_to_cpu(*with.cpu); !kept) {
@@ -51,7 +48,7 @@ void add_call(const cli::command& to) {
       "call",
       "Call an echo method with random payloads, compare every answer, and measure",
       "mailroom bench call --connect tcp://127.0.0.1:7001 --in-flight 1000 --seconds 5 --json");
-  auto with = std::make_shared<settings>();
+  auto with = std::make_shared<call_settings>();
   cli::add_connect(verb, with->connect);
   cli::add_topic(verb, with->topic, "Topic of the endpoint");
   verb.add_text("--method", with->method, "Method that gives back its one argument, bytes", "NAME");

@@ -11,18 +11,15 @@
 namespace mailroom::bench {
 namespace {
 
-// With the server.
-constexpr duration patience = std::chrono::seconds(10);
-
-struct settings : load_options {
-  settings() { what.in_flight = 10'000; }
+struct cast_settings : load_options {
+  cast_settings() { what.in_flight = 10'000; }
 
   std::string topic = bench::topic;
   std::string method = "sink";
   std::string executor = "loop-bound";
 };
 
-int cast(const settings& with) {
+int cast(const cast_settings& with) {
   const std::string verb = "bench cast";
   if (with.cpu) {
     if (auto kept = keep_to_cpu(*with.cpu); !kept) {
@@ -49,7 +46,7 @@ void add_cast(const cli::command& to) {
       to.add_verb("cast",
                   "Cast random payloads to a method, and measure what the handler has received",
                   "mailroom bench cast --connect tcp://127.0.0.1:7001 --in-flight 10000 --json");
-  auto with = std::make_shared<settings>();
+  auto with = std::make_shared<cast_settings>();
   cli::add_connect(verb, with->connect);
   cli::add_topic(verb, with->topic, "Topic of the endpoint, which counts in `received`");
   verb.add_text("--method", with->method, "Method that takes one argument, bytes", "NAME");

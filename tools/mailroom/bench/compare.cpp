@@ -18,7 +18,7 @@
 namespace mailroom::bench {
 namespace {
 
-struct settings {
+struct compare_settings {
   std::size_t rounds = 7;
   double seconds = 2;
   std::vector<std::string> cases;
@@ -62,12 +62,13 @@ std::string shown(double value) {
   return text.data();
 }
 
-double rounded(double value) {
+double to_four_places(double value) {
   return std::round(value * 1e4) / 1e4;
 }
 
 nlohmann::ordered_json ratio(const series& of, const series& to) {
-  return to.median() > 0 ? nlohmann::ordered_json(rounded(of.median() / to.median())) : nullptr;
+  return to.median() > 0 ? nlohmann::ordered_json(to_four_places(of.median() / to.median()))
+                         : nullptr;
 }
 
 std::string ratio_text(const series& of, const series& to) {
@@ -100,7 +101,7 @@ std::string as_text(const std::vector<trial>& asked,
   return lines.text();
 }
 
-std::string as_json(const settings& with,
+std::string as_json(const compare_settings& with,
                     const std::vector<trial>& asked,
                     const std::vector<contender>& all,
                     outcome& of) {
@@ -119,9 +120,9 @@ std::string as_json(const settings& with,
           continue;
         }
         auto& told = here["figures"][figure.name][who.name];
-        told["median"] = rounded(got.median());
-        told["min"] = rounded(got.least());
-        told["max"] = rounded(got.most());
+        told["median"] = to_four_places(got.median());
+        told["min"] = to_four_places(got.least());
+        told["max"] = to_four_places(got.most());
         told["ratio"] = ratio(got, of_all[all.front().name]);
         if (!who.program.empty()) {
           told["ratio_to_bench"] = ratio(got, of_all[who.executor]);
@@ -134,7 +135,7 @@ std::string as_json(const settings& with,
 
 /// Each round asks everything of everybody; who begins changes, so that no one always follows the
 /// same other.
-result<outcome> run(const settings& with,
+result<outcome> run(const compare_settings& with,
                     const std::vector<trial>& asked,
                     const std::vector<contender>& all) {
   outcome of;
@@ -163,7 +164,7 @@ result<outcome> run(const settings& with,
   return of;
 }
 
-int compare(const settings& with) {
+int compare(const compare_settings& with) {
   const std::string verb = "bench compare";
   std::vector<trial> asked;
   for (const auto& each : trials()) {
@@ -207,7 +208,7 @@ void add_compare(const cli::command& to) {
       "compare",
       "Bare libzmq against every executor, as processes, round by round: medians and ratios",
       "mailroom bench compare --rounds 7 --seconds 2 --cases calls-1000,casts --json");
-  auto with = std::make_shared<settings>();
+  auto with = std::make_shared<compare_settings>();
   std::vector<std::string> cases;
   std::string listed;
   for (const auto& each : trials()) {

@@ -8,6 +8,9 @@
 
 namespace mailroom::bench {
 
+/// With the server.
+inline constexpr duration patience = std::chrono::seconds(10);
+
 /// What all load generators can be told.
 struct load_options {
   load what;

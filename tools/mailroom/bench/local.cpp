@@ -12,16 +12,13 @@
 namespace mailroom::bench {
 namespace {
 
-// With the server.
-constexpr duration patience = std::chrono::seconds(10);
-
-struct settings : load_options {
+struct local_settings : load_options {
   node_options node = {.listen = "local://bench"};
   std::string method = "echo";
   std::string client_executor = "loop-bound";
 };
 
-int local(const settings& with) {
+int local(const local_settings& with) {
   const std::string verb = "bench local";
   if (with.cpu) {
     if (auto kept = keep_to_cpu(*with.cpu); !kept) {
@@ -69,7 +66,7 @@ void add_local(const cli::command& to) {
       to.add_verb("local",
                   "The same as `bench serve` and `bench call`, inside one process over local",
                   "mailroom bench local --executor cooperative --in-flight 1000");
-  auto with = std::make_shared<settings>();
+  auto with = std::make_shared<local_settings>();
   cli::add_executor(verb, "--executor", with->node.executor, "Where handlers run");
   cli::add_workers(verb, with->node.workers);
   cli::add_executor(

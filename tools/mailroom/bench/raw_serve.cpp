@@ -16,7 +16,7 @@
 namespace mailroom::bench {
 namespace {
 
-struct settings {
+struct raw_serve_settings {
   std::string listen = "tcp://127.0.0.1:0";
   std::optional<unsigned> cpu;
   bool as_json = false;
@@ -56,7 +56,7 @@ std::uint64_t drain(raw::socket& router,
 }
 
 template <bool echo>
-int serve(const std::string& verb, const settings& with) {
+int serve(const std::string& verb, const raw_serve_settings& with) {
   hold_stop_signals();
   sigset_t both;
   sigemptyset(&both);
@@ -96,7 +96,7 @@ template <bool echo>
 void add(const cli::command& to, const std::string& name, const std::string& description) {
   const cli::command verb =
       to.add_verb(name, description, "mailroom bench " + name + " --listen tcp://127.0.0.1:7001");
-  auto with = std::make_shared<settings>();
+  auto with = std::make_shared<raw_serve_settings>();
   cli::add_listen(verb, with->listen);
   cli::add_cpu(verb, with->cpu);
   cli::add_json(verb, with->as_json);

@@ -11,13 +11,13 @@
 namespace mailroom::bench {
 namespace {
 
-struct settings {
+struct serve_settings {
   node_options node = {.listen = "tcp://127.0.0.1:0"};
   std::optional<unsigned> cpu;
   bool as_json = false;
 };
 
-int serve(const settings& with) {
+int serve(const serve_settings& with) {
   const std::string verb = "bench serve";
   hold_stop_signals();
   if (with.cpu) {
@@ -45,7 +45,7 @@ void add_serve(const cli::command& to) {
       "serve",
       "Serve topic `echo` (echo, echo_coroutine, echo_suspending, sink, received) until SIGTERM",
       "mailroom bench serve --listen tcp://127.0.0.1:7001 --executor work-stealing");
-  auto with = std::make_shared<settings>();
+  auto with = std::make_shared<serve_settings>();
   cli::add_listen(verb, with->node.listen);
   cli::add_executor(verb, "--executor", with->node.executor, "Where handlers run");
   cli::add_workers(verb, with->node.workers);
