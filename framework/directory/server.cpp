@@ -11,7 +11,7 @@ namespace {
 
 constexpr std::size_t most_watches = 65'536;
 
-std::uint32_t milliseconds(duration length) noexcept {
+std::uint32_t whole_milliseconds(duration length) noexcept {
   return static_cast<std::uint32_t>(
       std::chrono::duration_cast<std::chrono::milliseconds>(length).count());
 }
@@ -80,8 +80,8 @@ result<wire::buffer> server::enter(std::span<const std::byte> arguments,
   look();
   return written(
       receipt{entry == lease_table::entry::fenced ? standing::fenced : standing::accepted,
-              milliseconds(options_.period),
-              milliseconds(options_.periods * options_.period)});
+              whole_milliseconds(options_.period),
+              whole_milliseconds(options_.periods * options_.period)});
 }
 
 result<wire::buffer> server::renew(std::span<const std::byte> arguments) {

@@ -1,5 +1,3 @@
-#define BOOST_TEST_MODULE cluster_emulated_path
-
 #include <mailroom/tests/cluster/emulated_path.hpp>
 
 #include <boost/test/unit_test.hpp>

@@ -1,5 +1,3 @@
-#define BOOST_TEST_MODULE directory_lease_table
-
 #include <mailroom/tests/framework/directory/support.hpp>
 
 #include <mailroom/framework/directory/lease_table.hpp>
