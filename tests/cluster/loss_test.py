@@ -33,7 +33,7 @@ class Loss(LossCase):
         steady = self.client("steady", [a, b], rate=100, in_flight=1000, timeout="3s", emulated={})
         cluster.until(lambda: steady.ok_since(0) > 100, "calls are answered")
         steady.host.link.both(loss=0.3)
-        cluster.last_for(8)
+        cluster.last_for(6)
         steady.finish()
         found = self.accounts()
         found.check(self)

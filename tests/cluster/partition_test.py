@@ -1,5 +1,6 @@
 """Servers that live, but are not heard, or do not hear."""
 
+import random
 import time
 import unittest
 
@@ -16,6 +17,7 @@ class PartitionCase(cluster.ClusterTest):
     def cut_off(self, *directions):
         steady = self.client("steady", [self.a, self.b], rate=200, in_flight=4000, timeout="10s")
         cluster.until(lambda: steady.ok_since(0) > 100, "calls are answered")
+        cluster.last_for(random.random())  # At any moment between two heartbeats.
         cut = self.a.host.cut(*directions)
         steady.until_sent(cut + TAKEN_OVER + 0.5)
         steady.finish()

@@ -1,5 +1,6 @@
 """Servers whose process stands still."""
 
+import random
 import signal
 import unittest
 
@@ -12,6 +13,7 @@ class Stopped(cluster.ClusterTest):
         a, b = self.server("a"), self.server("b")
         steady = self.client("steady", [a, b], rate=200, in_flight=4000, timeout="20s")
         cluster.until(lambda: steady.ok_since(0) > 100, "calls are answered")
+        cluster.last_for(random.random())  # At any moment between two heartbeats.
         stopped = a.signal(signal.SIGSTOP)
         cluster.last_for(5)
         woken = a.signal(signal.SIGCONT)
