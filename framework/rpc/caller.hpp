@@ -39,6 +39,9 @@ class caller final : public ref_counted<caller>, private executors::event_loop::
 
   const limits& bounds() const noexcept { return limits_; }
 
+  /// Its connection has ended. @threadsafe
+  bool has_gone() const noexcept { return closed_.load(std::memory_order_relaxed); }
+
   // The rest: on the loop's thread only.
 
   /// `after_answers` is made ready when there are answers, to look at the backlog once a pass; null
@@ -81,7 +84,7 @@ class caller final : public ref_counted<caller>, private executors::event_loop::
   std::string name_;
   link_writer writer_;
   std::uint32_t in_flight_ = 0;
-  bool closed_ = false;
+  std::atomic<bool> closed_{false};
   executors::event_loop::source* after_answers_ = nullptr;
   std::atomic<chunk*> chunks_{
       nullptr};  // From other threads, newest first. Each keeps a reference to this.

@@ -61,6 +61,10 @@ struct node_options {
   std::size_t backlog_per_peer = std::size_t{64}
                                  << 20U;  ///< Bytes not taken by one peer, before it is cut off
                                           ///< (answers) or `errc::busy` (calls).
+  /// Answers to idempotent calls that are kept, in bytes and for how long: a call that comes again,
+  /// since its caller has lost the first answer, is told it instead of being run again. 0: none.
+  std::size_t kept_answers = std::size_t{16} << 20U;
+  duration answers_kept_for = std::chrono::minutes(2);
 };
 
 /// What an operation of a node came to. Unlike other results it may be left unread: what `serve`
@@ -134,9 +138,10 @@ class node {
   std::future<void> run(std::string name, std::function<task<void>(context&)> body);
 
   /// Asks the control plane of the node at `address` (one of `connect`): "describe", "executors",
-  /// "stats". The value is MessagePack, to be read with `wire::unpack` or `wire::json_from_body`.
-  /// It goes past all executors and loops: it answers even if they are stuck. Errors:
-  /// `unreachable`, `expired`, or what the node answers. Blocks. @threadsafe after `start`
+  /// "stats", "ledger". The value is MessagePack, to be read with `wire::unpack` or
+  /// `wire::json_from_body`. It goes past all executors and loops: it answers even if they are
+  /// stuck. Errors: `unreachable`, `expired`, or what the node answers. Blocks. @threadsafe after
+  /// `start`
   result<bytes> admin(const std::string& address,
                       std::string_view verb,
                       duration timeout = std::chrono::seconds(5));
