@@ -9,13 +9,9 @@
 #include <boost/test/unit_test.hpp>
 
 #include <atomic>
-#include <future>
 #include <memory>
-#include <optional>
 #include <stop_token>
 #include <string>
-#include <thread>
-#include <vector>
 
 using namespace mailroom;
 using mailroom::tests::eventually;
@@ -38,20 +34,13 @@ class shelf {
     co_await ctx.sleep(1h);
     co_return 1;
   }
-  task<int> nap(context& ctx) {
-    co_await ctx.sleep(2ms);
-    co_return 1;
-  }
 
  private:
   std::shared_ptr<shared_state> with_;
 };
 
 auto described(const std::shared_ptr<shared_state>& with) {
-  return endpoint<shelf>(with)
-      .method("twice", &shelf::twice)
-      .method("hold", &shelf::hold)
-      .method("nap", &shelf::nap);
+  return endpoint<shelf>(with).method("twice", &shelf::twice).method("hold", &shelf::hold);
 }
 
 // One that listens and serves some topics, by the loop where they are at home.
@@ -109,64 +98,6 @@ BOOST_AUTO_TEST_CASE(a_client_that_stops_gives_up_what_it_waits_for) {
   BOOST_REQUIRE(eventually([&] { return state->started == 1; }));
   front.stop();
   BOOST_TEST(eventually([&] { return state->told == 1; }));
-}
-
-// One server after the other is stopped and comes back, under load: no call fails.
-BOOST_AUTO_TEST_CASE(servers_that_restart_one_by_one_fail_no_call) {
-  log::set_level(log::level::off);
-  const auto state = std::make_shared<shared_state>();
-  std::vector<std::unique_ptr<node>> servers;
-  std::vector<std::string> addresses;
-  const auto start = [&](std::size_t at, const std::string& listen) {
-    servers[at] = std::make_unique<node>(
-        node_options{.name = "server-" + std::to_string(at), .listen = listen});
-    serve(*servers[at], state);
-  };
-  for (std::size_t i = 0; i < 2; ++i) {
-    servers.emplace_back();
-    start(i, "tcp://127.0.0.1:0");
-    addresses.push_back(servers[i]->address());
-  }
-  node front({.connect = addresses});
-  front.start().value();
-  std::atomic<bool> over{false};
-  std::atomic<int> answered{0};
-  std::atomic<int> failed{0};
-  std::string first_failure;  // Of the load; read when it has ended.
-  std::thread load([&] {
-    const auto to = client(front, {.topic = "one"}).prepare({.wait_for_ready = true});
-    while (!over) {
-      std::vector<std::future<result<int>>> out;
-      for (int i = 0; i < 20; ++i) {
-        out.push_back(to.future_call<int>("nap"));
-      }
-      for (auto& each : out) {
-        const auto got = each.get();
-        ++(got ? answered : failed);
-        if (!got && first_failure.empty()) {
-          first_failure = got.error().to_string();
-        }
-      }
-    }
-  });
-  for (int round = 0; round < 6; ++round) {
-    const std::size_t at = static_cast<std::size_t>(round) % 2;
-    const int before = answered;
-    BOOST_TEST(servers[at]->stop());
-    servers[at].reset();
-    start(at, addresses[at]);
-    // Others can be stopped when this one is known again.
-    BOOST_TEST(eventually([&] {
-      return client(front, {.topic = "one"})
-          .prepare({.server = "server-" + std::to_string(at)})
-          .call<int>("twice", 1)
-          .has_value();
-    }));
-    BOOST_TEST(eventually([&] { return answered > before; }));
-  }
-  over = true;
-  load.join();
-  BOOST_TEST(failed == 0, first_failure);
 }
 
 BOOST_AUTO_TEST_SUITE_END()
