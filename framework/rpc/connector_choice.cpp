@@ -164,6 +164,16 @@ void connector::note_failure(const outbound_link& at, bool only_busy) {
   }
   someone_rests_ = true;
   rests_until_ = std::max(rests_until_, health.rests_until());
+  const auto is_one_of_several = [&](const topic_servers& each) {
+    return each.ready.size() > 1 &&
+           std::any_of(each.ready.begin(), each.ready.end(), [&](const outbound_link* by) {
+             return &by->session() == &at.session();
+           });
+  };
+  const std::lock_guard lock(names_mutex_);
+  if (std::none_of(topics_.begin(), topics_.end(), is_one_of_several)) {
+    return;  // Without another it gets its calls all the same.
+  }
   const std::string& address = at.session().info().address;
   log::warn_limited(address,
                     "server_passed_over",

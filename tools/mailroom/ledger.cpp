@@ -73,8 +73,8 @@ result<nlohmann::json> ask(const std::string& address, time_point until) {
 int ledger(const ledger_options& with) {
   const time_point until = end_of(with.timeout);
   auto nodes = nlohmann::json::array();
-  nlohmann::ordered_json out;
-  nlohmann::ordered_json in;
+  auto out = nlohmann::ordered_json::object();
+  auto in = nlohmann::ordered_json::object();
   for (const auto& address : with.connect) {
     auto told = ask(address, until);
     if (!told) {
