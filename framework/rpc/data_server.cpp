@@ -205,6 +205,9 @@ class inbound_session final : public link_observer, private executors::timer {
     session_links_->fetch_add(1, std::memory_order_relaxed);
     attached_ = true;
     server_.peers_.fetch_add(1, std::memory_order_relaxed);
+    if (server_.awake_ != nullptr && known->began != vigil::none) {
+      from_->watch(*server_.awake_, known->began);
+    }
     from_->open(*link_, known->node, &review_);
     from_->writer().pending().begin(wire::kind::attached, 0);
     from_->writer().pending().finish();
@@ -369,8 +372,9 @@ class inbound_session final : public link_observer, private executors::timer {
 data_server::data_server(executors::event_loop& loop,
                          const dispatcher& endpoints,
                          const session_table& sessions,
-                         const caller::limits& bounds)
-    : loop_(loop), endpoints_(endpoints), sessions_(sessions), limits_(bounds) {}
+                         const caller::limits& bounds,
+                         const vigil* awake)
+    : loop_(loop), endpoints_(endpoints), sessions_(sessions), limits_(bounds), awake_(awake) {}
 
 data_server::~data_server() = default;
 

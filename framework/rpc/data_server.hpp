@@ -33,7 +33,8 @@ class data_server final : public acceptor {
   data_server(executors::event_loop& loop,
               const dispatcher& endpoints,
               const session_table& sessions,
-              const caller::limits& bounds);
+              const caller::limits& bounds,
+              const vigil* awake = nullptr);
   ~data_server();
 
   link_observer* on_accept(link& opened) noexcept override;
@@ -61,6 +62,7 @@ class data_server final : public acceptor {
   const dispatcher& endpoints_;
   const session_table& sessions_;
   const caller::limits limits_;
+  const vigil* const awake_;  // Null: nobody gives this process up.
   inbound_counters counters_;
   std::atomic<bool> accepting_{true};
   std::atomic<std::size_t> peers_{0};

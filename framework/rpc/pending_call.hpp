@@ -26,9 +26,10 @@ struct topic_servers {
   std::string exchange;
   std::string topic;
   std::vector<outbound_link*> ready;  ///< Loop thread only.
+  std::size_t stuck = 0;              ///< Others, where it does not move. Loop thread only.
   std::size_t turn = 0;               ///< Round robin. Loop thread only.
   bool known = false;                 ///< `ready` has been looked up. Loop thread only.
-  std::atomic<std::size_t> count{1};  ///< Of `ready`, for any thread; a guess until known.
+  std::atomic<std::size_t> count{1};  ///< Of both, for any thread; a guess until known.
 };
 
 /// The name of a method at a target, made once and then compared and sent by number.
