@@ -121,8 +121,11 @@ class event_loop::impl {
   }
 
   statistics stats() const noexcept {
-    return {
-        passes_.get(), sleeps_.get(), wakeups_.load(std::memory_order_relaxed), watches_.size()};
+    return {passes_.get(),
+            sleeps_.get(),
+            wakeups_.load(std::memory_order_relaxed),
+            watches_.size(),
+            sleeping_.load(std::memory_order_relaxed)};
   }
 
  private:

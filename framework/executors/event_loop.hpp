@@ -120,6 +120,7 @@ class event_loop {
     std::uint64_t sleeps = 0;
     std::uint64_t wakeups = 0;  ///< Wake-ups that another thread had to make.
     std::size_t watched = 0;    ///< Descriptors that are watched now.
+    bool asleep = false;        ///< It has nothing to do.
   };
   /// @threadsafe
   statistics stats() const noexcept;

@@ -30,6 +30,11 @@ error stopping() {
   return error(errc::stopping, "the server is stopping; the call has not run");
 }
 
+// Its caller has been told that it is lost.
+error stood_still() {
+  return error(errc::unreachable, "the server stood still for so long that it was given up");
+}
+
 void append(async::work*& first, async::work*& last, async::work* more) noexcept {
   more->next = nullptr;
   if (first == nullptr) {
@@ -231,6 +236,11 @@ void activation::start_next(time_point now) noexcept {
 
 void activation::start(const call_batch& from, const arrived_call& call, time_point now) noexcept {
   incoming started(*this, from, call);
+  if (from.from()->is_given_up(now)) {
+    counters_.dropped.fetch_add(1, std::memory_order_relaxed);
+    started.fail_uncounted(stood_still());
+    return;
+  }
   if (aside_ && aside_->given_up && take_given_up(*from.from(), call)) {
     counters_.cancelled.fetch_add(1, std::memory_order_relaxed);
     started.fail_uncounted(given_up_error());

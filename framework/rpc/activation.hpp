@@ -152,6 +152,13 @@ class activation final : public async::home {
   std::size_t queued() const noexcept {
     return std::size_t{unseen()} + queued_.load(std::memory_order_relaxed);
   }
+  /// Calls that waited and do no more, modulo 2^32. @threadsafe
+  std::uint32_t left() const noexcept {
+    return accepted_.load(std::memory_order_relaxed) - queued_.load(std::memory_order_relaxed);
+  }
+  /// None of those that wait has been started for too long: while that is so, new ones are refused.
+  /// @threadsafe
+  void set_stuck(bool stuck) noexcept { stuck_.store(stuck, std::memory_order_relaxed); }
 
   const std::string& topic() const noexcept { return topic_; }
   const endpoint_definition& definition() const noexcept { return *definition_; }
@@ -287,6 +294,7 @@ class activation final : public async::home {
   time_point rest_until_ = never;  // Until then all else goes before new calls.
   std::atomic<std::uint32_t> delivered_{0};  // Calls, modulo 2^32.
   std::atomic<std::uint32_t> accepted_{0};   // Of these. Written on turns only, as the next three.
+  std::atomic<bool> stuck_{false};           // Written by the control thread.
   std::atomic<const method*> blocked_by_{nullptr};
   std::atomic<std::uint32_t> queued_{0};
   std::atomic<std::uint32_t> running_{0};

@@ -31,6 +31,10 @@ void blocking_call::end() noexcept {
 
 void blocking_call::run() noexcept {
   activation& at = call.at();
+  if (from->is_given_up(at.now())) {
+    refuse(error(errc::unreachable, "the server stood still for so long that it was given up"));
+    return;
+  }
   if (call.until().passed(at.now())) {
     refuse(error(errc::expired, execution::not_run, "expired before a thread was free for it"));
     return;

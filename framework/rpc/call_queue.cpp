@@ -14,6 +14,7 @@ namespace mailroom::rpc {
 namespace {
 
 constexpr std::chrono::milliseconds retry_after(50);
+constexpr std::chrono::milliseconds retry_after_stuck(250);
 // A full queue is searched for expired calls no oftener than this, and for each so many that it
 // holds as often again: a few percent of the time, whatever arrives.
 constexpr duration sweep_every = std::chrono::milliseconds(10);
@@ -107,6 +108,16 @@ void activation::deliver(call_batch& arrived) noexcept {
            0,
            error(errc::busy, "'" + topic_ + "' is so busy that it does not even look at its calls")
                .with_retry_after(retry_after));
+    delete &arrived;
+    return;
+  }
+  // One that belongs to a call that runs here may be what that waits for.
+  if (stuck_.load(std::memory_order_relaxed) && !arrived.has_chains()) {
+    delivered_.fetch_sub(expected, std::memory_order_relaxed);
+    refuse(arrived,
+           0,
+           error(errc::busy, "'" + topic_ + "' is stuck: it starts none of the calls that wait")
+               .with_retry_after(retry_after_stuck));
     delete &arrived;
     return;
   }

@@ -3,6 +3,7 @@
 #include <mailroom/framework/base/ref.hpp>
 #include <mailroom/framework/executors/event_loop.hpp>
 #include <mailroom/framework/rpc/link_writer.hpp>
+#include <mailroom/framework/rpc/vigil.hpp>
 #include <mailroom/framework/wire/envelope.hpp>
 
 #include <atomic>
@@ -42,11 +43,22 @@ class caller final : public ref_counted<caller>, private executors::event_loop::
   /// Its connection has ended. @threadsafe
   bool has_gone() const noexcept { return closed_.load(std::memory_order_relaxed); }
 
+  /// This process has stood still since the session began, and for so long that the caller has
+  /// given it up. @threadsafe after `open`
+  bool is_given_up(time_point now) const noexcept {
+    return vigil_ != nullptr && vigil_->at(now) != epoch_;
+  }
+
   // The rest: on the loop's thread only.
 
   /// `after_answers` is made ready when there are answers, to look at the backlog once a pass; null
   /// for nobody.
   void open(link& to, std::string name, executors::event_loop::source* after_answers = nullptr);
+  /// The session began in this epoch; before `open`.
+  void watch(const vigil& by, vigil::epoch began) noexcept {
+    vigil_ = &by;
+    epoch_ = began;
+  }
   void close() noexcept;
   link_writer& writer() noexcept { return writer_; }
   const std::string& name() const noexcept { return name_; }
@@ -85,6 +97,8 @@ class caller final : public ref_counted<caller>, private executors::event_loop::
   link_writer writer_;
   std::uint32_t in_flight_ = 0;
   std::atomic<bool> closed_{false};
+  vigil::epoch epoch_ = vigil::none;
+  const vigil* vigil_ = nullptr;  // Null: nobody gives it up.
   executors::event_loop::source* after_answers_ = nullptr;
   std::atomic<chunk*> chunks_{
       nullptr};  // From other threads, newest first. Each keeps a reference to this.

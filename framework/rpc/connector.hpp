@@ -146,6 +146,8 @@ class connector final : private executors::event_loop::source, private executors
   void close_session(const std::string& address, const error& why);
   void update_topics(const std::string& address, std::vector<wire::topic_home> topics);
   void update_clocks(const std::string& address, const wire::clock_relation& clocks);
+  /// What does not move at the peer: others are preferred, and without one it is `busy`.
+  void update_stuck(const std::string& address, const wire::stuck& what);
 
   /// An address is being tried for the first time; until all are settled, calls without a server
   /// wait.
@@ -230,6 +232,7 @@ class connector final : private executors::event_loop::source, private executors
   void cancel_here(pending_call& call) noexcept;
 
   error no_server(const pending_call& call) const;
+  bool only_stuck_serve(const pending_call& call) const;
   void look_up(topic_servers& servers);
   void servers_changed();
   void look_for_expired();

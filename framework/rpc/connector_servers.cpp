@@ -10,6 +10,8 @@
 namespace mailroom::rpc {
 namespace {
 
+constexpr std::chrono::milliseconds look_again_after(250);
+
 error lost_with(const outbound_session& ended, const error& why) {
   return error(errc::lost,
                "the connection to " + ended.info().address + " ended: " +
@@ -35,6 +37,16 @@ void connector::route(ref<pending_call> call) {
     return;
   }
   if (call->done()) {
+    return;
+  }
+  if (only_stuck_serve(*call)) {
+    counters_.busy.fetch_add(1, std::memory_order_relaxed);
+    end(*call,
+        error(errc::busy,
+              execution::not_run,
+              "topic '" + call->what.names.topic +
+                  "' is stuck wherever it is served: no call that waits there is started")
+            .with_retry_after(look_again_after));
     return;
   }
   const bool settled = std::all_of(
@@ -64,7 +76,8 @@ void connector::fan_out(pending_call& call) {
   if (!call.what.servers->known) {
     look_up(*call.what.servers);
   }
-  if (call.what.servers->ready.empty()) {
+  counters_.busy.fetch_add(call.what.servers->stuck, std::memory_order_relaxed);
+  if (call.what.servers->count.load(std::memory_order_relaxed) == 0) {
     counters_.unroutable.fetch_add(1, std::memory_order_relaxed);
   }
   std::optional<error> failed;
@@ -80,6 +93,18 @@ void connector::fan_out(pending_call& call) {
   } else {
     call.complete();
   }
+}
+
+bool connector::only_stuck_serve(const pending_call& call) const {
+  const topic_servers& servers = *call.what.servers;
+  if (servers.stuck == 0) {
+    return false;
+  }
+  return call.server.empty() ||
+         std::any_of(sessions_.begin(), sessions_.end(), [&](const auto& each) {
+           return each.second->info().node == call.server &&
+                  each.second->is_stuck(servers.exchange, servers.topic);
+         });
 }
 
 error connector::no_server(const pending_call& call) const {
@@ -100,12 +125,16 @@ void connector::look_up(topic_servers& servers) {
   servers.known = true;
   servers.ready.clear();
   servers.ring.reset();
+  servers.stuck = 0;
   for (const auto& [address, session] : sessions_) {
-    if (outbound_link* by = session->link_to(servers.exchange, servers.topic)) {
+    outbound_link* const by = session->link_to(servers.exchange, servers.topic);
+    if (by != nullptr && session->is_stuck(servers.exchange, servers.topic)) {
+      ++servers.stuck;
+    } else if (by != nullptr) {
       servers.ready.push_back(by);
     }
   }
-  servers.count.store(servers.ready.size(), std::memory_order_release);
+  servers.count.store(servers.ready.size() + servers.stuck, std::memory_order_release);
 }
 
 void connector::servers_changed() {
@@ -208,6 +237,13 @@ void connector::update_topics(const std::string& address, std::vector<wire::topi
 void connector::update_clocks(const std::string& address, const wire::clock_relation& clocks) {
   if (const auto at = sessions_.find(address); at != sessions_.end()) {
     at->second->info().clocks = clocks;
+  }
+}
+
+void connector::update_stuck(const std::string& address, const wire::stuck& what) {
+  if (const auto at = sessions_.find(address); at != sessions_.end()) {
+    at->second->set_stuck(what);
+    servers_changed();
   }
 }
 

@@ -156,6 +156,16 @@ result<void> control_client::on_message(const wire::message& each, const wire::f
       });
       return {};
     }
+    case wire::kind::stuck: {
+      auto stuck = wire::read_stuck(each);
+      if (!stuck) {
+        return stuck.error();
+      }
+      calls_.loop().post([this, address = options_.address, what = *std::move(stuck)] {
+        calls_.update_stuck(address, what);
+      });
+      return {};
+    }
     case wire::kind::goaway:
       // What is in flight goes on; nothing new is sent.
       calls_.loop().post([this, address = options_.address] { calls_.update_topics(address, {}); });
@@ -189,6 +199,8 @@ void control_client::on_welcome(wire::welcome agreed) {
   clocks_ = {};
   clocks_.feed(agreed.echo, agreed.received, agreed.sent, now);
 
+  node_ = agreed.node;
+  loops_of_peer_.clear();
   connector::session_info info;
   info.address = options_.address;
   info.node = std::move(agreed.node);
@@ -276,17 +288,24 @@ void control_client::on_alarm_of_session() {
 }
 
 void control_client::beat() {
-  const auto now = nanoseconds(host_.now());
+  write_ping(nanoseconds(host_.now()));
+  writer_->written();
+}
+
+void control_client::write_ping(std::int64_t now) {
   wire::ping what;
   what.time = now;
   what.clocks = clocks_.at(now).value_or(wire::clock_relation{});
+  if (options_.loops) {
+    what.loops = options_.loops();
+  }
   wire::write_ping(writer_->pending(), what);
-  writer_->written();
 }
 
 void control_client::on_pong(const wire::pong& received) {
   const auto now = nanoseconds(host_.now());
   clocks_.feed(received.echo, received.received, received.sent, now);
+  loops_of_peer_ = received.loops;
   if (const auto at = pings_.find(received.echo); at != pings_.end()) {
     const auto tell = std::move(at->second);
     pings_.erase(at);
@@ -307,10 +326,7 @@ void control_client::ping(round_trip tell) {
   }
   const auto now = nanoseconds(host_.now());
   pings_.insert_or_assign(now, std::move(tell));
-  wire::ping what;
-  what.time = now;
-  what.clocks = clocks_.at(now).value_or(wire::clock_relation{});
-  wire::write_ping(writer_->pending(), what);
+  write_ping(now);
   writer_->flush();
 }
 

@@ -31,6 +31,7 @@ class control_client final : public link_observer {
     duration first_pause = std::chrono::milliseconds(50);
     duration longest_pause = std::chrono::seconds(5);
     duration hello_timeout = std::chrono::seconds(2);  ///< For its answer, and for that to attach.
+    std::function<std::vector<wire::loop_state>()> loops = {};  ///< How ours do, for heartbeats.
   };
 
   control_client(
@@ -39,6 +40,17 @@ class control_client final : public link_observer {
 
   void start();
   void close() noexcept;
+
+  /// What is known of the peer, for people.
+  struct peer_state {
+    std::string node;  ///< As it calls itself; empty until it was reached once.
+    bool connected = false;
+    std::string why_not;  ///< If it is not.
+    std::vector<wire::loop_state> loops;
+  };
+  peer_state state() const {
+    return {node_, is_connected(), is_connected() ? std::string() : why_not_, loops_of_peer_};
+  }
 
   /// Asks the peer something; the answer comes on the control thread. While an attempt to connect
   /// is under way it waits for that; the data link it does not need. `unreachable` with the reason
@@ -66,6 +78,7 @@ class control_client final : public link_observer {
   void session_changed(std::uint64_t epoch, const error* ended);
   void on_alarm_of_session();
   void beat();
+  void write_ping(std::int64_t now);
   bool is_connecting() const noexcept {
     return phase_ == phase::dialling || phase_ == phase::greeting;
   }
@@ -93,6 +106,8 @@ class control_client final : public link_observer {
   duration heartbeat_ = std::chrono::seconds(1);
   duration dead_after_ = std::chrono::seconds(3);
   wire::clock_estimate clocks_;
+  std::string node_;  // The peer's.
+  std::vector<wire::loop_state> loops_of_peer_;
   std::uint64_t next_admin_ = 1;
   std::map<std::uint64_t, answer> asked_;
   std::map<std::int64_t, round_trip> pings_;  // By the time they carry.

@@ -10,7 +10,6 @@
 namespace mailroom::rpc {
 namespace {
 
-constexpr int missed_until_dead = 3;
 // Bytes of answers: a few of the largest.
 constexpr std::size_t most_unread = std::size_t{64} << 20U;
 
@@ -36,6 +35,9 @@ class control_server::session final : public link_observer {
   }
 
   void on_frame(link&, wire::frame received) noexcept override {
+    if (server_.stood_still()) {
+      return;  // This session has ended with the others.
+    }
     heard_ = server_.host_.now();
     if (const auto good = read(received); !good) {
       const std::string peer(link_->peer_address());
@@ -71,6 +73,12 @@ class control_server::session final : public link_observer {
       writer_.written();
     }
   }
+  void tell_stuck() {
+    if (greeted_ && !finished_) {
+      wire::write_stuck(writer_.pending(), server_.stuck_);
+      writer_.written();
+    }
+  }
   void tell_go_away(const wire::goaway& what) {
     if (greeted_ && !finished_) {
       wire::write_goaway(writer_.pending(), what);
@@ -100,6 +108,7 @@ class control_server::session final : public link_observer {
   bool finished() const noexcept { return finished_; }
   const session_id& id() const noexcept { return id_; }
   const std::string& node() const noexcept { return node_; }
+  const std::vector<wire::loop_state>& loops() const noexcept { return loops_; }
   std::string_view peer_address() const noexcept { return link_->peer_address(); }
   std::string_view peer_host() const noexcept { return link_->peer_host(); }
 
@@ -163,6 +172,7 @@ class control_server::session final : public link_observer {
     id_ = server_.random_identity();
     session_table::session opened;
     opened.node = node_;
+    opened.began = server_.awake_ != nullptr ? server_.awake_->present() : vigil::none;
     clocks_ = opened.relation;
     server_.sessions_.open(id_, std::move(opened));
 
@@ -185,20 +195,27 @@ class control_server::session final : public link_observer {
     answer.sent = nanoseconds(server_.host_.now());
     wire::write_welcome(writer_.pending(), answer);
     writer_.written();
+    if (server_.stuck_ != wire::stuck{}) {
+      tell_stuck();
+    }
     log::debug("peer_connected", {{"node", node_}, {"peer", link_->peer_address()}});
     return {};
   }
 
   result<void> on_ping(const wire::message& received) {
-    const auto ping = wire::read_ping(received);
+    auto ping = wire::read_ping(received);
     if (!ping) {
       return ping.error();
     }
     clocks_->set(ping->clocks);
+    loops_ = std::move(ping->loops);
     wire::pong answer;
     answer.echo = ping->time;
     answer.received = nanoseconds(heard_);
     answer.draining = server_.draining_;
+    if (server_.loops_) {
+      answer.loops = server_.loops_();
+    }
     answer.sent = nanoseconds(server_.host_.now());
     wire::write_pong(writer_.pending(), answer);
     writer_.written();
@@ -277,6 +294,7 @@ class control_server::session final : public link_observer {
   session_id id_{};
   std::vector<wire::cancel> cancels_;  // In the frame that is being read.
   std::string node_;
+  std::vector<wire::loop_state> loops_;  // The peer's.
   std::shared_ptr<session_table::clocks> clocks_;
 };
 
@@ -295,6 +313,7 @@ control_server::control_server(executors::event_loop& loop,
 control_server::~control_server() = default;
 
 link_observer* control_server::on_accept(link& opened) noexcept {
+  stood_still();  // Before it begins, or it would end with those of before.
   auto made = std::make_unique<session>(*this, opened);
   auto* observer = made.get();
   links_.emplace(observer, std::move(made));
@@ -306,6 +325,38 @@ void control_server::set_topics(std::vector<wire::topic_home> topics) {
   topics_ = std::move(topics);
   for (auto& [key, each] : links_) {
     each->tell_topics();
+  }
+}
+
+std::vector<control_server::peer_state> control_server::peers() const {
+  std::vector<peer_state> all;
+  for (const auto& [key, each] : links_) {
+    if (each->greeted() && !each->finished()) {
+      all.push_back({each->node(), std::string(each->peer_address()), each->loops()});
+    }
+  }
+  return all;
+}
+
+void control_server::set_stuck(const wire::stuck& what) {
+  stuck_ = what;
+  for (auto& [key, each] : links_) {
+    each->tell_stuck();
+  }
+}
+
+bool control_server::stood_still() {
+  return awake_ != nullptr && awake_->pass(host_.now());
+}
+
+void control_server::end_all(duration stood_still) {
+  log::warn("stood_still", {{"for", stood_still}, {"sessions_ended", links_.size()}});
+  std::vector<session*> all;
+  for (auto& [key, each] : links_) {
+    all.push_back(each.get());
+  }
+  for (session* each : all) {
+    each->end(false);
   }
 }
 

@@ -4,6 +4,7 @@
 #include <mailroom/framework/rpc/loop_alarm.hpp>
 #include <mailroom/framework/rpc/session_table.hpp>
 #include <mailroom/framework/rpc/transport.hpp>
+#include <mailroom/framework/rpc/vigil.hpp>
 #include <mailroom/framework/wire/control.hpp>
 
 #include <functional>
@@ -15,6 +16,9 @@
 #include <vector>
 
 namespace mailroom::rpc {
+
+/// Heartbeats that a peer may miss before it is dead.
+inline constexpr int missed_until_dead = 3;
 
 /// The published address of a node: answers hello, heartbeats and what operators ask. Lives on the
 /// control thread, which runs no handlers, so it answers while every executor is stuck.
@@ -51,6 +55,12 @@ class control_server final : public acceptor {
 
   link_observer* on_accept(link& opened) noexcept override;
 
+  /// Asked before each frame, since what it brings may have lain there while this process stood
+  /// still: `end_all` is to be called then.
+  void watch(vigil& by) noexcept { awake_ = &by; }
+  /// All sessions: the peers have given this process up.
+  void end_all(duration stood_still);
+
   void add_verb(std::string name, verb how) {
     add_slow_verb(std::move(name),
                   [how = std::move(how)](std::span<const std::byte> arguments, const answer& tell) {
@@ -77,6 +87,21 @@ class control_server final : public acceptor {
   /// What is served from now on; told to all peers.
   void set_topics(std::vector<wire::topic_home> topics);
 
+  /// What is known of a peer, for people.
+  struct peer_state {
+    std::string node;
+    std::string address;
+    std::vector<wire::loop_state> loops;
+  };
+  std::vector<peer_state> peers() const;
+
+  /// How our loops do, for heartbeats.
+  void set_loops(std::function<std::vector<wire::loop_state>()> loops) {
+    loops_ = std::move(loops);
+  }
+  /// What does not move from now on; told to all peers.
+  void set_stuck(const wire::stuck& what);
+
   /// Tells all peers that no new calls are welcome.
   void go_away(const std::string& reason, duration until);
 
@@ -88,6 +113,7 @@ class control_server final : public acceptor {
   friend class session;
 
   void gone(session& ended) noexcept;
+  bool stood_still();
   void look_for_dead();
   void watch(time_point silent_at) noexcept;
   wire::identity random_identity();
@@ -101,6 +127,9 @@ class control_server final : public acceptor {
   std::map<std::string, peer_verb, std::less<>> verbs_;
   std::vector<std::string> data_;
   std::vector<wire::topic_home> topics_;
+  std::function<std::vector<wire::loop_state>()> loops_;
+  wire::stuck stuck_;
+  vigil* awake_ = nullptr;
   bool draining_ = false;
   loop_alarm alarm_;
   time_point watched_ = time_point::max();

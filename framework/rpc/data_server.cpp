@@ -244,6 +244,9 @@ class inbound_session final : public link_observer, private executors::timer {
     session_links_->fetch_add(1, std::memory_order_relaxed);
     attached_ = true;
     server_.peers_.fetch_add(1, std::memory_order_relaxed);
+    if (server_.awake_ != nullptr && known->began != vigil::none) {
+      from_->watch(*server_.awake_, known->began);
+    }
     from_->open(*link_, known->node, &review_);
     from_->writer().pending().begin(wire::kind::attached, 0);
     from_->writer().pending().finish();
@@ -436,8 +439,14 @@ data_server::data_server(executors::event_loop& loop,
                          const dispatcher& endpoints,
                          const session_table& sessions,
                          const caller::limits& bounds,
-                         answer_store* answers)
-    : loop_(loop), endpoints_(endpoints), sessions_(sessions), limits_(bounds), answers_(answers) {}
+                         answer_store* answers,
+                         const vigil* awake)
+    : loop_(loop),
+      endpoints_(endpoints),
+      sessions_(sessions),
+      limits_(bounds),
+      answers_(answers),
+      awake_(awake) {}
 
 data_server::~data_server() = default;
 

@@ -40,7 +40,8 @@ class data_server final : public acceptor {
               const dispatcher& endpoints,
               const session_table& sessions,
               const caller::limits& bounds,
-              answer_store* answers = nullptr);
+              answer_store* answers = nullptr,
+              const vigil* awake = nullptr);
   ~data_server();
 
   link_observer* on_accept(link& opened) noexcept override;
@@ -74,6 +75,7 @@ class data_server final : public acceptor {
   const session_table& sessions_;
   const caller::limits limits_;
   answer_store* const answers_;
+  const vigil* const awake_;  // Null: nobody gives this process up.
   inbound_counters counters_;
   std::atomic<bool> accepting_{true};
   std::atomic<std::size_t> peers_{0};

@@ -11,6 +11,7 @@ struct by_name {
   using name = std::pair<std::string_view, std::string_view>;
 
   static name of(const wire::topic_home& what) noexcept { return {what.exchange, what.topic}; }
+  static name of(const wire::stuck_topic& what) noexcept { return {what.exchange, what.topic}; }
   static name of(const name& what) noexcept { return what; }
   template <class Left, class Right>
   bool operator()(const Left& left, const Right& right) const noexcept {
@@ -75,6 +76,22 @@ outbound_link* outbound_session::link_to(std::string_view exchange,
 // Any loop serves any topic, only not as well.
 std::size_t outbound_session::index_of(const wire::topic_home& topic) const noexcept {
   return topic.loop < links_.size() ? topic.loop : 0;
+}
+
+bool outbound_session::is_stuck(std::string_view exchange, std::string_view topic) const noexcept {
+  if (stuck_.loops.empty() && stuck_.topics.empty()) {
+    return false;
+  }
+  const auto* at = find({exchange, topic});
+  return at != nullptr &&
+         (std::count(stuck_.loops.begin(), stuck_.loops.end(), index_of(*at)) != 0 ||
+          std::binary_search(
+              stuck_.topics.begin(), stuck_.topics.end(), by_name::of(*at), by_name{}));
+}
+
+void outbound_session::set_stuck(wire::stuck what) {
+  stuck_ = std::move(what);
+  std::sort(stuck_.topics.begin(), stuck_.topics.end(), by_name{});
 }
 
 void outbound_session::set_topics(std::vector<wire::topic_home> next) {

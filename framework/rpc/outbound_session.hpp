@@ -46,6 +46,9 @@ class outbound_session final {
   /// once what was sent by the old one has reached its endpoints, so that nothing overtakes it;
   /// what is written to the new link meanwhile waits.
   void set_topics(std::vector<wire::topic_home> topics);
+  /// What the peer says last does not move there.
+  void set_stuck(wire::stuck what);
+  bool is_stuck(std::string_view exchange, std::string_view topic) const noexcept;
 
   // For its links.
 
@@ -68,6 +71,7 @@ class outbound_session final {
   const std::uint32_t number_;
   server_health& health_;                              // Of its address.
   std::vector<std::unique_ptr<outbound_link>> links_;  // By the peer's loops; at least one.
+  wire::stuck stuck_;
   std::vector<wire::topic_home> said_;  // If some are still called by another link than it says.
   // Not answered, by number. Until they are, no topic changes its link.
   std::map<std::uint64_t, outbound_link*> fences_;

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <mailroom/framework/rpc/vigil.hpp>
 #include <mailroom/framework/wire/envelope.hpp>
 
 #include <algorithm>
@@ -39,6 +40,8 @@ class session_table {
 
   struct session {
     std::string node;  ///< The peer, as it calls itself.
+    /// When it began. `none`: with this process itself, which is never given up.
+    vigil::epoch began = vigil::none;
     std::shared_ptr<clocks> relation = std::make_shared<clocks>();
     /// Data links that are attached, one for each I/O loop that the peer uses.
     std::shared_ptr<std::atomic<std::size_t>> links = std::make_shared<std::atomic<std::size_t>>(0);

@@ -108,6 +108,14 @@ auto fields(some<announce> auto& of) {
   return make_define_map("topics", of.topics);
 }
 
+auto fields(some<stuck_topic> auto& of) {
+  return make_define_map("exchange", of.exchange, "topic", of.topic);
+}
+
+auto fields(some<stuck> auto& of) {
+  return make_define_map("loops", of.loops, "topics", of.topics);
+}
+
 auto fields(some<goaway> auto& of) {
   return make_define_map("reason", of.reason, "deadline_ms", of.deadline_ms);
 }
@@ -302,6 +310,21 @@ result<announce> read_announce(const message& from) {
   auto what = read_map<announce>(from, "announce that is no map of its fields", max_topics_payload);
   if (what && !fits(what->topics)) {
     return malformed("announce beyond its limits");
+  }
+  return what;
+}
+
+void write_stuck(batch& into, const stuck& what) {
+  write_map(into, kind::stuck, what);
+}
+
+result<stuck> read_stuck(const message& from) {
+  auto what = read_map<stuck>(from, "stuck that is no map of its fields", max_topics_payload);
+  if (what && (what->loops.size() > max_addresses || what->topics.size() > max_topics ||
+               !std::all_of(what->topics.begin(), what->topics.end(), [](const auto& each) {
+                 return fits(each.exchange) && fits(each.topic);
+               }))) {
+    return malformed("stuck beyond its limits");
   }
   return what;
 }

@@ -47,7 +47,7 @@ inline constexpr std::size_t max_topics_size = std::size_t{14} << 20;  ///< Byte
 /// How an I/O loop does: a counter that stands still while the queue ages is a stuck loop.
 struct loop_state {
   std::uint64_t turns = 0;
-  std::uint32_t oldest_queued_ms = 0;
+  std::uint32_t oldest_queued_ms = 0;  ///< Of the calls that wait, at the last look.
 
   friend bool operator==(const loop_state&, const loop_state&) = default;
 };
@@ -124,6 +124,25 @@ struct announce {
 };
 void write_announce(batch& into, const announce& what);
 result<announce> read_announce(const message& from);
+
+/// A topic of which every endpoint is stuck.
+struct stuck_topic {
+  std::string exchange;
+  std::string topic;
+
+  friend bool operator==(const stuck_topic&, const stuck_topic&) = default;
+};
+
+/// What does not move although calls wait there: new ones should go elsewhere. Replaces what was
+/// said before.
+struct stuck {
+  std::vector<std::uint32_t> loops;  ///< Indexes into `welcome::data`.
+  std::vector<stuck_topic> topics;
+
+  friend bool operator==(const stuck&, const stuck&) = default;
+};
+void write_stuck(batch& into, const stuck& what);
+result<stuck> read_stuck(const message& from);
 
 /// The sender stops: no new calls, please; what is in flight is answered until the deadline.
 struct goaway {

@@ -69,6 +69,7 @@ enum class kind : std::uint8_t {
   admin_reply = 40,
   cancel = 41,
   bye = 42,
+  stuck = 43,
 };
 
 template <std::integral Int>

@@ -50,6 +50,10 @@ struct node_options {
   /// Topics, and what else the deployment says about their endpoints; outranks what these say.
   std::map<std::string, endpoint_options> endpoints = {};
   duration heartbeat = std::chrono::seconds(1);  ///< A peer is dead after three missed.
+  /// An endpoint of whose waiting calls none is started for so long is stuck, and so is an I/O loop
+  /// that a handler keeps for so long: peers call other nodes, new calls are `errc::busy`. Zero:
+  /// never.
+  duration stuck_after = std::chrono::seconds(1);
   /// A handler that keeps its thread for longer is reported once: a log line `stuck_turn` with its
   /// name, executor, call and stack, innermost function first (addresses, if the program was
   /// stripped); zero: none is. Blocking handlers and those that wait keep none. The stack is taken
@@ -65,6 +69,10 @@ struct node_options {
   /// since its caller has lost the first answer, is told it instead of being run again. 0: none.
   std::size_t kept_answers = std::size_t{16} << 20U;
   duration answers_kept_for = std::chrono::minutes(2);
+  /// Called when an operator asks that this node drains (`mailroom drain`): on the control thread,
+  /// so it only asks whoever runs the node to `stop` it. Without it the node refuses.
+  /// `run_service` ends the process as SIGTERM does.
+  std::function<void()> asked_to_drain = {};
 };
 
 /// What an operation of a node came to. Unlike other results it may be left unread: what `serve`

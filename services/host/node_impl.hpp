@@ -16,7 +16,9 @@
 #include <mailroom/framework/rpc/control_server.hpp>
 #include <mailroom/framework/rpc/data_server.hpp>
 #include <mailroom/framework/rpc/dispatcher.hpp>
+#include <mailroom/framework/rpc/health.hpp>
 #include <mailroom/framework/rpc/session_table.hpp>
+#include <mailroom/framework/rpc/vigil.hpp>
 
 #include <condition_variable>
 #include <cstddef>
@@ -132,6 +134,9 @@ class running_node {
   result<std::vector<std::string>> open_data(rpc::transport& over, const std::string& address);
   result<void> connect();
   void join_self();
+  /// Looks after loops and endpoints, and after this process itself. Control thread.
+  void start_health();
+  std::uint64_t arrived() const;
   /// Peers are told; the future is ready when this node itself knows.
   std::future<void> topics_changed();
   /// To the loops that the calls went to.
@@ -143,6 +148,7 @@ class running_node {
   wire::buffer executors_table();
   wire::buffer stats() const;
   wire::buffer ledger() const;
+  wire::buffer peers() const;
   void tell_of_unused_settings() const;
   bool holds(const actors::endpoint& which) const;  // Under endpoints_mutex_.
   void each_endpoint(const std::function<void(actors::endpoint&)>& see);
@@ -162,6 +168,7 @@ class running_node {
   rpc::session_table sessions_;
   rpc::dispatcher dispatcher_;
   rpc::answer_store answers_;
+  std::optional<rpc::vigil> awake_;
   std::unique_ptr<executors::turn_watch> watchdog_;  // Null: there is none.
   std::map<std::string, std::unique_ptr<executors::executor>>
       executors_;  // By name. Guarded by endpoints_mutex_ once others can ask.
@@ -172,6 +179,7 @@ class running_node {
   std::unique_ptr<rpc::connector> connector_;
   std::vector<data_plane> data_;  // By loops_.
   std::unique_ptr<rpc::control_server> control_server_;
+  std::unique_ptr<rpc::health> health_;
   std::unique_ptr<rpc::transport::port> control_port_;
   std::map<std::string, std::unique_ptr<rpc::control_client>> peers_;
   std::unique_ptr<actors::runtime> runtime_;

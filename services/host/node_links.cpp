@@ -100,6 +100,42 @@ void running_node::pass_on(const rpc::session_id& session,
   }
 }
 
+void running_node::start_health() {
+  control_server_->watch(*awake_);
+  std::vector<const executors::event_loop*> loops;
+  for (const auto& each : loops_) {
+    loops.push_back(each.get());
+  }
+  rpc::health::options with;
+  with.stuck_after = options_.stuck_after;
+  // Often enough that peers hear within two heartbeats of what does not move for one.
+  with.look_every = options_.heartbeat / 4;
+  if (with.stuck_after > duration::zero()) {
+    with.look_every = std::min(with.look_every, with.stuck_after / 4);
+  }
+  health_ = std::make_unique<rpc::health>(
+      control_loop_,
+      host_,
+      dispatcher_,
+      std::move(loops),
+      with,
+      [this] { return arrived(); },
+      [this](const wire::stuck& what) { control_server_->set_stuck(what); },
+      [this](time_point now) { awake_->pass(now); });
+  control_server_->set_loops([this] { return health_->loops(); });
+  health_->start();
+}
+
+std::uint64_t running_node::arrived() const {
+  std::uint64_t all = 0;
+  for (const auto& each : data_) {
+    const auto& counts = each.server->counts();
+    all +=
+        counts.calls.load(std::memory_order_relaxed) + counts.casts.load(std::memory_order_relaxed);
+  }
+  return all;
+}
+
 result<void> running_node::open_ports() {
   if (options_.listen.empty()) {
     return {};
@@ -144,6 +180,7 @@ result<void> running_node::connect() {
       with.node = options_.name;
       with.incarnation = incarnation_;
       with.max_body = options_.max_body;
+      with.loops = [this] { return health_->loops(); };
       auto& peer = peers_[address];
       peer = std::make_unique<rpc::control_client>(
           control_loop_, host_, *over, *connector_, std::move(with));

@@ -102,6 +102,17 @@ void running_node::add_verbs() {
           tell(std::move(nothing));
         });
       });
+  control_server_->add_verb("drain", [this](auto) -> result<wire::buffer> {
+    if (!options_.asked_to_drain) {
+      return error(errc::denied, "the program of node '" + options_.name + "' ends it by itself");
+    }
+    log::info("asked_to_drain", {{"node", options_.name}});
+    options_.asked_to_drain();
+    wire::buffer name;
+    packer(name).pack(options_.name);
+    return name;
+  });
+  control_server_->add_verb("peers", [this](auto) -> result<wire::buffer> { return peers(); });
   control_server_->add_verb("stats", [this](auto) -> result<wire::buffer> { return stats(); });
   control_server_->add_verb("ledger", [this](auto) -> result<wire::buffer> { return ledger(); });
 }
@@ -153,6 +164,44 @@ wire::buffer running_node::describe() {
       field(out, "style", std::string(to_string(method->how())));
       field(out, "idempotent", method->idempotent());
     }
+  }
+  return written;
+}
+
+// Those that this node calls, and those that call it.
+wire::buffer running_node::peers() const {
+  wire::buffer written;
+  packer out(written);
+  const auto loops = [&](const std::vector<wire::loop_state>& of) {
+    out.pack("loops");
+    out.pack_array(static_cast<std::uint32_t>(of.size()));
+    for (const auto& each : of) {
+      out.pack_map(2);
+      field(out, "turns", each.turns);
+      field(out, "oldest_queued_ms", each.oldest_queued_ms);
+    }
+  };
+  out.pack_map(3);
+  field(out, "node", options_.name);
+  out.pack("calls");
+  out.pack_array(static_cast<std::uint32_t>(peers_.size()));
+  for (const auto& [address, peer] : peers_) {
+    const auto state = peer->state();
+    out.pack_map(5);
+    field(out, "address", address);
+    field(out, "node", state.node);
+    field(out, "connected", state.connected);
+    field(out, "why_not", state.why_not);
+    loops(state.loops);
+  }
+  out.pack("called_by");
+  const auto callers = control_server_->peers();
+  out.pack_array(static_cast<std::uint32_t>(callers.size()));
+  for (const auto& each : callers) {
+    out.pack_map(3);
+    field(out, "address", each.address);
+    field(out, "node", each.node);
+    loops(each.loops);
   }
   return written;
 }

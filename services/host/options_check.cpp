@@ -73,6 +73,9 @@ std::optional<wrong_option> find_wrong(const node_options& of) {
   if (!is_within(of.heartbeat)) {
     return wrong("heartbeat", "a heartbeat is from 10ms to 1h");
   }
+  if (of.stuck_after != duration(0) && !is_within(of.stuck_after)) {
+    return wrong("stuck_after", "an endpoint is stuck after 10ms to 1h, or with 0 never");
+  }
   if (of.watchdog != duration(0) && !is_within(of.watchdog)) {
     return wrong("watchdog", "the watchdog's limit is from 10ms to 1h, or 0 for no watchdog");
   }

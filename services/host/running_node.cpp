@@ -84,10 +84,13 @@ result<void> running_node::open() {
                                     .max_body = options_.max_body};
   run_on(loop_of_calls(),
          [&] { connector_ = std::make_unique<rpc::connector>(loop_of_calls(), host_, calls); });
+  awake_.emplace(rpc::missed_until_dead * options_.heartbeat,
+                 host_.now(),
+                 [this](duration stood_still) { control_server_->end_all(stood_still); });
   data_.resize(loops_.size());
   on_each_loop([&](std::size_t loop) {
     data_[loop].server = std::make_unique<rpc::data_server>(
-        *loops_[loop], dispatcher_, sessions_, answers, &answers_);
+        *loops_[loop], dispatcher_, sessions_, answers, &answers_, &*awake_);
   });
   rpc::control_server::identity self;
   self.node = options_.name;
@@ -108,6 +111,7 @@ result<void> running_node::open() {
           pass_on(session, given_up);
         });
     add_verbs();
+    start_health();
   });
   join_self();
   return {};
@@ -248,6 +252,9 @@ bool running_node::close() {
     // What workers have handed over is taken in before anything closes.
     on_each_loop([](std::size_t) {});
     run_on(control_loop_, [&] {
+      if (health_) {
+        health_->close();
+      }
       for (auto& [address, peer] : peers_) {
         peer->close();
       }
@@ -294,6 +301,7 @@ bool running_node::close() {
     // Last, since the connector told them of its sessions until now.
     run_on(control_loop_, [&] {
       peers_.clear();
+      health_.reset();
       control_server_.reset();
     });
     control_loop_.stop();

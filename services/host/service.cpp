@@ -6,6 +6,7 @@
 #include <mailroom/framework/observability/log.hpp>
 
 #include <signal.h>
+#include <unistd.h>
 
 #include <cerrno>
 #include <csignal>
@@ -139,6 +140,7 @@ int run_service(int argc,
     if (!with) {
       return usage_error(program, std::string(with.error().message()));
     }
+    with->asked_to_drain = [] { ::kill(::getpid(), SIGTERM); };
     node serving(*std::move(with));
     set_up(serving);
     if (const auto started = serving.start(); !started) {

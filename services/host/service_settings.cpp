@@ -265,6 +265,11 @@ config_schema node_schema(const std::vector<option>& more) {
             .type = option_type::time,
             .fallback = "1s",
             .help = "a peer is dead after three missed heartbeats"})
+      .add({.key = "node.stuck_after",
+            .type = option_type::time,
+            .fallback = "1s",
+            .help = "an endpoint that starts none of its waiting calls for so long gets no new "
+                    "ones; 0: it does"})
       .add({.key = "node.watchdog",
             .type = option_type::time,
             .fallback = "1s",
@@ -330,6 +335,7 @@ result<node_options> node_options_from(const config& settings) {
       .placement = *std::move(placement),
       .endpoints = *std::move(endpoints),
       .heartbeat = settings.time("node.heartbeat"),
+      .stuck_after = settings.time("node.stuck_after"),
       .watchdog = settings.time("node.watchdog"),
       .max_body = static_cast<std::size_t>(settings.size("node.max_body")),
       .kept_answers = static_cast<std::size_t>(settings.size("node.kept_answers")),

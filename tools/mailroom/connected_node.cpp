@@ -43,7 +43,11 @@ result<void> connect(std::optional<node>& into,
 }
 
 result<void> begin_to_connect(std::optional<node>& into, const std::string& address) {
-  return start(into, {.connect = {address}, .connect_within = duration::zero()});
+  return begin_to_connect(into, std::vector{address});
+}
+
+result<void> begin_to_connect(std::optional<node>& into, std::vector<std::string> addresses) {
+  return start(into, {.connect = std::move(addresses), .connect_within = duration::zero()});
 }
 
 }  // namespace mailroom::cli

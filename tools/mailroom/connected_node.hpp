@@ -6,6 +6,7 @@
 
 #include <optional>
 #include <string>
+#include <vector>
 
 namespace mailroom::cli {
 
@@ -25,5 +26,6 @@ result<void> connect(std::optional<node>& into,
 /// The same for what is asked of a node itself: `ping` and `admin` wait for what they need, which
 /// is no I/O loop of the other node.
 result<void> begin_to_connect(std::optional<node>& into, const std::string& address);
+result<void> begin_to_connect(std::optional<node>& into, std::vector<std::string> addresses);
 
 }  // namespace mailroom::cli

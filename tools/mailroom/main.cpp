@@ -18,6 +18,7 @@ int main(int argc, char** argv) {
   mailroom::cli::add_cast(top);
   mailroom::cli::add_ping(top);
   mailroom::cli::add_describe(top);
+  mailroom::cli::add_drain(top);
   mailroom::cli::add_executor(top);
   mailroom::cli::add_ledger(top);
   mailroom::cli::add_bench(top);

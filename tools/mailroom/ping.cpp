@@ -1,7 +1,10 @@
 #include <mailroom/tools/mailroom/connected_node.hpp>
 #include <mailroom/tools/mailroom/json_text.hpp>
 #include <mailroom/tools/mailroom/options.hpp>
+#include <mailroom/tools/mailroom/table.hpp>
 #include <mailroom/tools/mailroom/verbs.hpp>
+
+#include <mailroom/framework/wire/json.hpp>
 
 #include <algorithm>
 #include <cmath>
@@ -19,6 +22,7 @@ struct ping_options {
   std::size_t count = 1;
   duration interval = std::chrono::seconds(1);
   duration timeout = std::chrono::seconds(2);
+  bool all = false;
   bool as_json = false;
 };
 
@@ -26,7 +30,77 @@ double microseconds(duration took) {
   return std::round(std::chrono::duration<double, std::micro>(took).count() * 10) / 10;
 }
 
+struct known_node {
+  std::string address;
+  std::string node;
+};
+
+// The node at the address, and those that it calls.
+result<std::vector<known_node>> nodes_known_to(const std::string& address, time_point until) {
+  std::optional<node> here;
+  if (const auto up = begin_to_connect(here, address); !up) {
+    return up.error();
+  }
+  const auto answer = here->admin(address, "peers", left_until(until));
+  if (!answer) {
+    return answer.error();
+  }
+  const auto json = wire::json_from_body(answer->view());
+  if (!json) {
+    return json.error();
+  }
+  const auto told = json_from(*json);
+  std::vector<known_node> all{{address, told.value("node", "")}};
+  for (const auto& each : told.value("calls", nlohmann::json::array())) {
+    all.push_back({each.value("address", ""), each.value("node", "")});
+  }
+  return all;
+}
+
+int ping_all(const ping_options& with) {
+  const std::string verb = "ping";
+  const time_point until = end_of(with.timeout);
+  const auto known = nodes_known_to(with.connect, until);
+  if (!known) {
+    return known.error() == errc::invalid_value ? not_started(verb, known.error())
+                                                : failed(verb, known.error());
+  }
+  std::vector<std::string> addresses;
+  for (const auto& each : *known) {
+    addresses.push_back(each.address);
+  }
+  std::optional<node> here;
+  if (const auto up = begin_to_connect(here, addresses); !up) {
+    return not_started(verb, up.error());
+  }
+  std::size_t silent = 0;
+  table shown({"NODE", "ADDRESS", "US", "WHY_NOT"});
+  auto out = nlohmann::ordered_json::array();
+  for (const auto& each : *known) {
+    const auto trip = here->ping(each.address, left_until(until));
+    silent += trip ? 0U : 1U;
+    nlohmann::ordered_json row;
+    row["node"] = each.node;
+    row["address"] = each.address;
+    row["us"] = trip ? nlohmann::ordered_json(microseconds(*trip)) : nlohmann::ordered_json();
+    row["why_not"] = trip ? std::string() : trip.error().to_string();
+    shown.add({each.node.empty() ? "-" : each.node,
+               each.address,
+               trip ? json_text(row["us"]) : "-",
+               trip ? "-" : row["why_not"].get<std::string>()});
+    out.push_back(std::move(row));
+  }
+  std::cout << (with.as_json ? json_text(out) : shown.text()) << std::endl;
+  return silent == 0 ? 0
+                     : failed(verb,
+                              std::to_string(silent) + " of " + std::to_string(known->size()) +
+                                  " nodes did not answer");
+}
+
 int ping(const ping_options& with) {
+  if (with.all) {
+    return ping_all(with);
+  }
   const std::string verb = "ping";
   const time_point until = end_of(with.timeout);
   std::optional<node> here;
@@ -83,6 +157,7 @@ void add_ping(const command& to) {
                "--timeout",
                with->timeout,
                "How long to wait for each, and to connect before the first");
+  verb.add_flag("--all", with->all, "The node and all that it calls, once each");
   add_json(verb, with->as_json);
   verb.runs([with] { return ping(*with); });
 }

@@ -9,6 +9,7 @@ void add_call(const command& to);
 void add_cast(const command& to);
 void add_ping(const command& to);
 void add_describe(const command& to);
+void add_drain(const command& to);
 void add_executor(const command& to);
 void add_ledger(const command& to);
 void add_bench(const command& to);

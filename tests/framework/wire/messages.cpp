@@ -266,6 +266,14 @@ result<json> control_to_json(const wire::message& from) {
         return cancel;
       });
     case kind::bye: return json{{"kind", "bye"}};
+    case kind::stuck:
+      return shown(wire::read_stuck(from), [](const wire::stuck& what) -> json {
+        json topics = json::array();
+        for (const auto& each : what.topics) {
+          topics.push_back({{"exchange", each.exchange}, {"topic", each.topic}});
+        }
+        return {{"kind", "stuck"}, {"loops", what.loops}, {"topics", std::move(topics)}};
+      });
     default: return json{{"kind", "unknown"}, {"type", static_cast<std::uint8_t>(from.what)}};
   }
 }

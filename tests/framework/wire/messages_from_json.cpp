@@ -202,6 +202,13 @@ void write_control(wire::batch& into, const json& what) {
                         what.value("route", wire::cancel::not_told)});
   } else if (name == "bye") {
     wire::write_bye(into);
+  } else if (name == "stuck") {
+    wire::stuck out;
+    out.loops = what["loops"].get<std::vector<std::uint32_t>>();
+    for (const auto& each : what["topics"]) {
+      out.topics.push_back({each["exchange"], each["topic"]});
+    }
+    wire::write_stuck(into, out);
   } else {
     throw std::invalid_argument("no message is called " + name);
   }

@@ -221,6 +221,8 @@ REJECT = map_of(code=(U16, 0), reason=(short_text, ""), min=(U8, 1), max=(U8, 1)
 PING = map_of(offset=(I64, 0), error=(NOT_NEGATIVE, 0), loops=(LOOPS, []))
 PONG = map_of(loops=(LOOPS, []), draining=(flag, False))
 ANNOUNCE = map_of(topics=(TOPICS, []))
+STUCK = map_of(loops=(list_of(U32, 256), []),
+               topics=(list_of(map_of(exchange=(short_text, ""), topic=(short_text, "")), 65536), []))
 GOAWAY = map_of(reason=(short_text, ""), deadline_ms=(U32, 0))
 
 
@@ -357,6 +359,7 @@ CONTROL = {
     40: ("admin_reply", named("QH6x", "id", "code"), admin_reply),
     41: ("cancel", cancel_fields, bare),
     42: ("bye", NOTHING, bare),
+    43: ("stuck", NOTHING, mapped(STUCK)),
 }
 PLANES = {0: ("control", CONTROL), 1: ("data", DATA)}
 

@@ -59,7 +59,9 @@ std::vector<std::vector<std::string>> questions(const std::string& address) {
                                             {"cast", "--topic", "echo", "sink", "[1]"},
                                             {"cast", "--topic", "echo", "--fanout", "sink", "[1]"},
                                             {"ping"},
+                                            {"ping", "--all"},
                                             {"describe"},
+                                            {"drain"},
                                             {"executor", "ls"},
                                             {"executor", "set", "--topic", "echo", "cooperative"}};
   for (auto& each : all) {

@@ -239,6 +239,7 @@ BOOST_AUTO_TEST_CASE(every_command_is_known_here) {
                                        "mailroom call",
                                        "mailroom cast",
                                        "mailroom describe",
+                                       "mailroom drain",
                                        "mailroom executor",
                                        "mailroom executor ls",
                                        "mailroom executor set",

@@ -1,3 +1,4 @@
+#include <mailroom/tests/support/process.hpp>
 #include <mailroom/tests/tools/mailroom/program.hpp>
 
 #include <boost/test/unit_test.hpp>
@@ -24,6 +25,18 @@ struct with_server {
     return run(more);
   }
 
+  std::string address;
+};
+
+struct echo_service {
+  explicit echo_service(std::vector<std::string> flags)
+      : runs([&] {
+          flags.insert(flags.begin(), MAILROOM_ECHO);
+          return flags;
+        }()),
+        address(runs.read_after("ready ")) {}
+
+  mailroom::tests::process runs;
   std::string address;
 };
 
@@ -106,6 +119,51 @@ BOOST_AUTO_TEST_CASE(ping_tells_round_trips) {
   BOOST_TEST(parsed.at("answered") == 3);
   BOOST_TEST(parsed.at("min_us").get<double>() > 0);
   BOOST_TEST(parsed.at("max_us").get<double>() >= parsed.at("min_us").get<double>());
+}
+
+BOOST_AUTO_TEST_CASE(ping_asks_all_that_a_node_knows) {
+  const echo_service knows({"--name=knows", "--connect=" + address});
+  const std::vector<std::string> ask{"ping", "--all", "--connect", knows.address};
+  const outcome told = run(ask);
+  BOOST_TEST(told.code == 0, told.err);
+  for (const std::string& part : {std::string("NODE"), std::string("knows"), address}) {
+    BOOST_TEST(has(told.out, part), told.out);
+  }
+  auto as_json = ask;
+  as_json.emplace_back("--json");
+  const auto parsed = nlohmann::json::parse(run(as_json).out);
+  BOOST_REQUIRE(parsed.size() == 2U);
+  BOOST_TEST(parsed[0].at("node") == "knows");
+  BOOST_TEST(parsed[1].at("address") == address);
+  BOOST_TEST(parsed[1].at("us").get<double>() > 0);
+}
+
+BOOST_AUTO_TEST_CASE(ping_says_which_did_not_answer) {
+  server gone;
+  const echo_service knows({"--name=knows", "--connect=" + gone.address()});
+  gone.terminate();
+  const outcome told = run({"ping", "--all", "--connect", knows.address});
+  BOOST_TEST(told.code == 1);
+  BOOST_TEST(has(told.out, gone.address()), told.out);
+  BOOST_TEST(has(told.out, "refused"), told.out);
+  BOOST_TEST(told.err == "mailroom ping: 1 of 2 nodes did not answer\n");
+}
+
+BOOST_AUTO_TEST_CASE(drain_ends_a_node) {
+  echo_service one({"--name=one"});
+  const outcome told = run({"drain", "--connect", one.address});
+  BOOST_TEST(told.code == 0, told.err);
+  BOOST_TEST(has(told.out, "node one drained in "), told.out);
+  BOOST_TEST((one.runs.wait() == 0));
+  const echo_service two({"--name=two"});
+  const auto parsed = nlohmann::json::parse(run({"drain", "--connect", two.address, "--json"}).out);
+  BOOST_TEST(parsed.at("node") == "two");
+  fails(run({"drain", "--connect", two.address}), "mailroom drain: ");
+}
+
+// Its program ends it by itself.
+BOOST_AUTO_TEST_CASE(drain_says_why_not) {
+  fails(run({"drain", "--connect", address}), "mailroom drain: denied: ");
 }
 
 BOOST_AUTO_TEST_CASE(describe_shows_topics_and_methods_with_their_style) {

@@ -96,6 +96,8 @@ class stage {
   }
   /// Of the calls and casts that are added from now on.
   void set_priority(std::uint8_t priority) noexcept { priority_ = priority; }
+  /// The caller's session began in this epoch.
+  void watch(const rpc::vigil& by, rpc::vigil::epoch began) { caller_->watch(by, began); }
   /// Posts the frame.
   void arrive();
   /// The caller goes; its answers vanish from now on.
