@@ -1,5 +1,6 @@
 // What becomes of a call that has failed, or that nobody wants any more.
 
+#include <mailroom/framework/base/counting.hpp>
 #include <mailroom/framework/rpc/connector.hpp>
 #include <mailroom/framework/rpc/outbound_session.hpp>
 
@@ -13,10 +14,6 @@ namespace {
 constexpr duration before_another = std::chrono::milliseconds(10);
 constexpr duration before_the_same = std::chrono::milliseconds(100);
 constexpr duration longest_pause = std::chrono::seconds(1);
-
-void count_one(std::atomic<std::uint64_t>& counter) noexcept {
-  counter.store(counter.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
-}
 
 void count_attempt(pending_call& call) noexcept {
   call.attempt = static_cast<std::uint8_t>(std::min(call.attempt + 1, 255));

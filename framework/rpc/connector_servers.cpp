@@ -4,6 +4,7 @@
 #include <mailroom/framework/rpc/outbound_session.hpp>
 
 #include <algorithm>
+#include <set>
 #include <string>
 #include <utility>
 
@@ -29,7 +30,9 @@ void connector::route(ref<pending_call> call) {
     return;
   }
   if (call->how == pending_call::kind::fanout) {
-    fan_out(*call);
+    if (!waits_for_servers(call)) {
+      fan_out(*call);
+    }
     return;
   }
   if (outbound_link* to = find_server(*call)) {
@@ -49,8 +52,7 @@ void connector::route(ref<pending_call> call) {
             .with_retry_after(look_again_after));
     return;
   }
-  const bool settled = std::all_of(
-      unsettled_.begin(), unsettled_.end(), [](const auto& each) { return !each.second.empty(); });
+  const bool settled = is_settled(*call->what.servers);
   if (settled && !call->wait_for_ready) {
     if (call->attempt != 0) {
       if (!wait_for_return(call)) {
@@ -62,6 +64,10 @@ void connector::route(ref<pending_call> call) {
     call->fail(no_server(*call));
     return;
   }
+  wait_for_server(std::move(call));
+}
+
+void connector::wait_for_server(ref<pending_call> call) {
   if (!hold(*call)) {
     end(*call,
         error(errc::busy, execution::not_run, "too many bytes wait for a server")
@@ -118,6 +124,9 @@ error connector::no_server(const pending_call& call) const {
   for (const auto& [address, why] : unsettled_) {
     message += "; " + address + ": " + why;
   }
+  if (!explanation_.empty()) {
+    message += "; no directory is reached: " + explanation_;
+  }
   return error(errc::no_server, message);
 }
 
@@ -126,7 +135,12 @@ void connector::look_up(topic_servers& servers) {
   servers.ready.clear();
   servers.ring.reset();
   servers.stuck = 0;
+  std::set<wire::identity> seen;  // One process may have two addresses.
   for (const auto& [address, session] : sessions_) {
+    const auto& incarnation = session->info().incarnation;
+    if (incarnation != wire::identity{} && !seen.insert(incarnation).second) {
+      continue;
+    }
     outbound_link* const by = session->link_to(servers.exchange, servers.topic);
     if (by != nullptr && session->is_stuck(servers.exchange, servers.topic)) {
       ++servers.stuck;

@@ -38,6 +38,9 @@ struct topic_servers {
   connector* home = nullptr;              ///< Whose they are.
   retry_budget budget;                    ///< Loop thread only.
   std::unique_ptr<const hash_ring> ring;  ///< Of `ready`; null until wanted. Loop thread only.
+  /// A directory has still to say who serves it, or a connection to come up. Written by the loop's
+  /// thread, but for the first time.
+  std::atomic<bool> awaited{false};
 };
 
 /// The name of a method at a target, made once and then compared and sent by number.

@@ -12,6 +12,8 @@ void add_describe(const command& to);
 void add_drain(const command& to);
 void add_executor(const command& to);
 void add_ledger(const command& to);
+void add_nodes(const command& to);
+void add_topics(const command& to);
 void add_bench(const command& to);
 
 }  // namespace mailroom::cli

@@ -1,5 +1,3 @@
-#define BOOST_TEST_MODULE rpc_answer_store
-
 #include <mailroom/tests/framework/rpc/support/site.hpp>
 #include <mailroom/tests/framework/rpc/support/stage.hpp>
 
@@ -12,7 +10,7 @@
 #include <cstdint>
 #include <vector>
 
-namespace mailroom::tests {
+namespace mailroom::tests::answer_store_test {
 namespace {
 
 wire::call_key key(std::uint8_t number) {
@@ -161,4 +159,4 @@ BOOST_AUTO_TEST_CASE(memory_is_bounded_by_any_number_of_keys) {
 
 BOOST_AUTO_TEST_SUITE_END()
 
-}  // namespace mailroom::tests
+}  // namespace mailroom::tests::answer_store_test

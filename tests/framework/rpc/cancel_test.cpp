@@ -1,5 +1,3 @@
-#define BOOST_TEST_MODULE rpc_cancel
-
 #include <mailroom/tests/framework/rpc/support/fake_link.hpp>
 #include <mailroom/tests/framework/rpc/support/site.hpp>
 
@@ -18,7 +16,7 @@
 #include <thread>
 #include <utility>
 
-namespace mailroom::tests {
+namespace mailroom::tests::cancel_test {
 namespace {
 
 // What handlers share with the test; they run on other threads.
@@ -367,4 +365,4 @@ BOOST_AUTO_TEST_CASE(a_call_is_forgotten_when_it_is_taken_or_nothing_runs) {
 
 BOOST_AUTO_TEST_SUITE_END()
 
-}  // namespace mailroom::tests
+}  // namespace mailroom::tests::cancel_test

@@ -1,5 +1,3 @@
-#define BOOST_TEST_MODULE rpc_policies
-
 #include <mailroom/framework/rpc/balance.hpp>
 #include <mailroom/framework/rpc/retry_budget.hpp>
 #include <mailroom/framework/rpc/server_health.hpp>
@@ -13,7 +11,7 @@
 #include <string_view>
 #include <vector>
 
-namespace mailroom::tests {
+namespace mailroom::tests::policies_test {
 namespace {
 
 std::vector<std::string> some_names(std::size_t count) {
@@ -229,4 +227,4 @@ BOOST_AUTO_TEST_CASE(what_was_out_before_a_rest_does_not_make_it_longer) {
 
 BOOST_AUTO_TEST_SUITE_END()
 
-}  // namespace mailroom::tests
+}  // namespace mailroom::tests::policies_test

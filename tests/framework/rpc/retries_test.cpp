@@ -1,5 +1,3 @@
-#define BOOST_TEST_MODULE rpc_retries
-
 #include <mailroom/tests/framework/rpc/support/fake_link.hpp>
 #include <mailroom/tests/framework/rpc/support/site.hpp>
 
@@ -12,7 +10,7 @@
 #include <utility>
 #include <vector>
 
-namespace mailroom::tests {
+namespace mailroom::tests::retries_test {
 namespace {
 
 struct shared_state {
@@ -396,4 +394,4 @@ BOOST_FIXTURE_TEST_CASE(a_slow_server_gets_less_from_who_looks_at_what_is_out, b
 
 BOOST_AUTO_TEST_SUITE_END()
 
-}  // namespace mailroom::tests
+}  // namespace mailroom::tests::retries_test

@@ -1,5 +1,3 @@
-#define BOOST_TEST_MODULE host_ledger
-
 #include <mailroom/tests/support/eventually.hpp>
 
 #include <mailroom/services/host/node.hpp>
@@ -17,7 +15,7 @@
 #include <string>
 #include <vector>
 
-using namespace mailroom;
+namespace mailroom::tests::ledger_test {
 using nlohmann::json;
 
 namespace {
@@ -151,3 +149,5 @@ BOOST_FIXTURE_TEST_CASE(also_when_a_server_goes, scene) {
 }
 
 BOOST_AUTO_TEST_SUITE_END()
+
+}  // namespace mailroom::tests::ledger_test

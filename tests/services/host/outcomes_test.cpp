@@ -1,5 +1,3 @@
-#define BOOST_TEST_MODULE host_outcomes
-
 #include <mailroom/tests/support/eventually.hpp>
 
 #include <mailroom/services/host/node.hpp>
@@ -13,7 +11,7 @@
 #include <stop_token>
 #include <string>
 
-using namespace mailroom;
+namespace mailroom::tests::outcomes_test {
 using mailroom::tests::eventually;
 
 namespace {
@@ -101,3 +99,5 @@ BOOST_AUTO_TEST_CASE(a_client_that_stops_gives_up_what_it_waits_for) {
 }
 
 BOOST_AUTO_TEST_SUITE_END()
+
+}  // namespace mailroom::tests::outcomes_test
