@@ -61,11 +61,11 @@ result<nlohmann::json> ask(const std::string& address, time_point until) {
   if (!answer) {
     return answer.error();
   }
-  const auto json = wire::json_from_body(answer->view());
-  if (!json) {
-    return json.error();
+  const auto read = wire::json_from_body(answer->view());
+  if (!read) {
+    return read.error();
   }
-  auto told = nlohmann::json(json_from(*json));
+  auto told = nlohmann::json(json_from(*read));
   told["address"] = address;
   return told;
 }
