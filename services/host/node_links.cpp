@@ -61,6 +61,7 @@ void running_node::join_self() {
   rpc::connector::session_info info;
   info.address = self_address_;
   info.node = options_.name;
+  info.incarnation = incarnation_;  // Who also connects to itself is one server, not two.
   info.data = *std::move(opened);
   info.in_flight = options_.in_flight_per_peer;
   info.max_body = options_.max_body;

@@ -62,7 +62,7 @@ class Run(scratch.Scratch):
         self.assertIn("drained cleanly", out)
         self.assertRegex(out, r"(?m)^cpu\.util ")
         setup, configure, build = self.calls()
-        self.assertEqual((setup.strip(), configure), ("setup", "cmake --preset release"))
+        self.assertEqual((setup.strip(), configure), ("setup", "cmake --preset release -DMAILROOM_UNITY=ON"))
         self.assertTrue(build.endswith(" --target mailroom-collector mailroom-poller mailroom-metering"), build)
 
     def test_runs_nothing_that_could_not_be_built(self):

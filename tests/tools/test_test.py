@@ -30,8 +30,15 @@ class Test(scratch.Scratch):
     def test_installs_then_builds_then_tests(self):
         self.asked_of_ctest()
         steps = [call.split(" --parallel")[0].strip() for call in self.calls()]
-        self.assertEqual(steps, ["setup --tests", "cmake --preset release", "cmake --build --preset release",
-                                 "ctest --test-dir build/release"])
+        self.assertEqual(steps, ["setup --tests", "cmake --preset release -DMAILROOM_UNITY=ON",
+                                 "cmake --build --preset release", "ctest --test-dir build/release"])
+
+    def test_leaves_a_build_folder_as_it_was_configured(self):
+        os.makedirs(os.path.join(self.root, "build", "release"))
+        with open(os.path.join(self.root, "build", "release", "CMakeCache.txt"), "w", encoding="utf-8"):
+            pass
+        self.asked_of_ctest()
+        self.assertIn("cmake --preset release", [call.strip() for call in self.calls()])
 
     def test_leaves_out_what_takes_long_unless_told(self):
         self.assertIn(" -LE ^long$", self.asked_of_ctest())
@@ -47,7 +54,7 @@ class Test(scratch.Scratch):
         self.stand_in("cmake", "echo what is wrong; exit 1")
         code, _, err = self.run_it()
         self.assertEqual((code, err), (1, "what is wrong\n"))
-        self.assertEqual(self.calls()[-1], "cmake --preset release")
+        self.assertEqual(self.calls()[-1], "cmake --preset release -DMAILROOM_UNITY=ON")
 
 
 if __name__ == "__main__":

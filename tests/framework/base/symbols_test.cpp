@@ -33,8 +33,9 @@ BOOST_AUTO_TEST_CASE(names_functions_that_the_program_keeps_to_itself) {
                                    caller::call(1)};
   const auto names = mailroom::functions_at(stack);
   BOOST_REQUIRE(names.size() == 2U);
-  BOOST_TEST(names[0] == "(anonymous namespace)::where_it_is_called_from");
-  BOOST_TEST(names[1] == "(anonymous namespace)::caller::call");
+  BOOST_TEST(names[0] ==
+             "mailroom::tests::symbols_test::(anonymous namespace)::where_it_is_called_from");
+  BOOST_TEST(names[1] == "mailroom::tests::symbols_test::(anonymous namespace)::caller::call");
 }
 
 BOOST_AUTO_TEST_CASE(names_functions_of_libraries) {

@@ -226,24 +226,17 @@ BOOST_AUTO_TEST_CASE(every_command_is_known_here) {
     listed.push_back(joined(words));
   }
   std::sort(listed.begin(), listed.end());
-  const std::vector<std::string> known{"mailroom bench",
-                                       "mailroom bench call",
-                                       "mailroom bench cast",
-                                       "mailroom bench compare",
-                                       "mailroom bench local",
-                                       "mailroom bench raw-call",
-                                       "mailroom bench raw-cast",
-                                       "mailroom bench raw-serve",
-                                       "mailroom bench raw-sink",
-                                       "mailroom bench serve",
-                                       "mailroom call",
-                                       "mailroom cast",
-                                       "mailroom describe",
-                                       "mailroom drain",
-                                       "mailroom executor",
-                                       "mailroom executor ls",
-                                       "mailroom executor set",
-                                       "mailroom ping"};
+  const std::vector<std::string> known{"mailroom bench",          "mailroom bench call",
+                                       "mailroom bench cast",     "mailroom bench compare",
+                                       "mailroom bench local",    "mailroom bench raw-call",
+                                       "mailroom bench raw-cast", "mailroom bench raw-serve",
+                                       "mailroom bench raw-sink", "mailroom bench serve",
+                                       "mailroom call",           "mailroom cast",
+                                       "mailroom describe",       "mailroom drain",
+                                       "mailroom executor",       "mailroom executor ls",
+                                       "mailroom executor set",   "mailroom ledger",
+                                       "mailroom nodes",          "mailroom ping",
+                                       "mailroom topics"};
   BOOST_TEST(listed == known, boost::test_tools::per_element());
 }
 
