@@ -2,6 +2,7 @@
 #include <mailroom/framework/rpc/blocking_call.hpp>
 #include <mailroom/framework/rpc/call_queue.hpp>
 #include <mailroom/framework/rpc/connector.hpp>
+#include <mailroom/framework/rpc/given_up_calls.hpp>
 #include <mailroom/framework/rpc/incoming.hpp>
 #include <mailroom/framework/rpc/method.hpp>
 #include <mailroom/framework/rpc/stop_signal.hpp>
@@ -234,10 +235,15 @@ void activation::start_next(time_point now) noexcept {
 }
 
 void activation::start(const call_batch& from, const arrived_call& call, time_point now) noexcept {
-  incoming started(*this, *from.from(), call, from.chain_of(call));
+  incoming started(*this, from, call);
   if (from.from()->is_given_up(now)) {
     counters_.dropped.fetch_add(1, std::memory_order_relaxed);
     started.fail_uncounted(stood_still());
+    return;
+  }
+  if (aside_ && aside_->given_up && take_given_up(*from.from(), call)) {
+    counters_.cancelled.fetch_add(1, std::memory_order_relaxed);
+    started.fail_uncounted(given_up_error());
     return;
   }
   if (call.until.passed(now)) {

@@ -20,7 +20,9 @@ namespace mailroom::rpc {
 class activation;
 class blocking_call;
 class call_lanes;
+class cancel_note;
 class connector;
+class given_up_calls;
 class method;
 class stop_signal;
 class tick;
@@ -81,10 +83,11 @@ class activation final : public async::home {
   struct counters {
     std::atomic<std::uint64_t> started{0};
     std::atomic<std::uint64_t> answered{0};
-    std::atomic<std::uint64_t> failed{0};   ///< Answered with an error.
-    std::atomic<std::uint64_t> expired{0};  ///< Before the start, or before the answer.
-    std::atomic<std::uint64_t> refused{0};  ///< No room for it, or the endpoint was stopping.
-    std::atomic<std::uint64_t> dropped{0};  ///< It waited, and gave its place to others.
+    std::atomic<std::uint64_t> failed{0};     ///< Answered with an error.
+    std::atomic<std::uint64_t> expired{0};    ///< Before the start, or before the answer.
+    std::atomic<std::uint64_t> refused{0};    ///< No room for it, or the endpoint was stopping.
+    std::atomic<std::uint64_t> dropped{0};    ///< It waited, and gave its place to others.
+    std::atomic<std::uint64_t> cancelled{0};  ///< It waited, and its caller gave it up.
   };
 
   activation(std::shared_ptr<const endpoint_definition> what,
@@ -197,6 +200,10 @@ class activation final : public async::home {
   counters& counting() noexcept { return counters_; }
   /// Puts calls that were delivered into the queue.
   void accept(call_batch& arrived) noexcept;
+  /// Drops those of the calls that wait; stops the tokens of those that run.
+  void give_up(const cancel_note& what) noexcept;
+  /// It ran when that was told, or runs.
+  bool is_given_up(const caller& by, std::uint64_t id) const noexcept;
   /// Signals to stop when it ends; each takes itself out.
   void list(stop_signal& handler) noexcept;
   void unlist(stop_signal& handler) noexcept;
@@ -218,9 +225,10 @@ class activation final : public async::home {
     async::work* late_ticks = nullptr;  // They wait for the end of the exclusive call.
     async::work* late_ticks_last = nullptr;
     tick* ticks = nullptr;
-    std::uint64_t outermost = 0;        // The call that others of its chain may run within.
-    std::unique_ptr<call_lanes> lanes;  // Null, unless calls wait by priority.
-    time_point next_sweep = never;      // For expired calls, when the queue is full.
+    std::uint64_t outermost = 0;               // The call that others of its chain may run within.
+    std::unique_ptr<call_lanes> lanes;         // Null, unless calls wait by priority.
+    time_point next_sweep = never;             // For expired calls, when the queue is full.
+    std::unique_ptr<given_up_calls> given_up;  // Null until one was.
   };
 
   void take_inbox() noexcept;
@@ -249,6 +257,10 @@ class activation final : public async::home {
                 const error& no_room,
                 const error& dropped) noexcept;
   void end_expired() noexcept;
+  void drop_given_up(const cancel_note& what) noexcept;
+  bool take_given_up(const caller& by, const arrived_call& call) noexcept;
+  template <class Wanted>
+  std::size_t end_waiting(const Wanted& wanted, const error& why) noexcept;
   void keep_by_priority(call_batch& arrived) noexcept;
   void refill_queue() noexcept;
   void refuse(call_batch& arrived, std::size_t keep, const error& why) noexcept;

@@ -2,6 +2,7 @@
 
 #include <mailroom/framework/async/flow.hpp>
 #include <mailroom/framework/base/ref.hpp>
+#include <mailroom/framework/rpc/answer_store.hpp>
 #include <mailroom/framework/rpc/call_chain.hpp>
 #include <mailroom/framework/rpc/caller.hpp>
 #include <mailroom/framework/wire/frame.hpp>
@@ -26,7 +27,7 @@ struct arrived_call {
   std::span<const std::byte> arguments;  ///< In the batch's frame.
   bool wants_answer = true;              ///< False for casts.
   std::uint8_t priority = 0;             ///< At most `wire::highest_priority`.
-  std::uint32_t chain = 0;               ///< In its batch; 0: it has none.
+  std::uint32_t more = 0;                ///< What few have, in its batch; 0: nothing.
 };
 
 /// The calls of one frame for one endpoint, in the order they were sent. Whoever drops a batch
@@ -38,17 +39,22 @@ class call_batch final : public async::work {
   ~call_batch();
 
   void reserve(std::size_t calls) { calls_.reserve(calls); }
-  void add(const arrived_call& one, ref<call_chain> within = {}) {
+  void add(const arrived_call& one, ref<call_chain> within = {}, ref<keyed_call> key = {}) {
     calls_.push_back(one);
-    if (within) {
-      chains_.push_back(std::move(within));
-      calls_.back().chain = static_cast<std::uint32_t>(chains_.size());
+    calls_.back().more = 0;
+    if (within || key) {
+      has_chains_ = has_chains_ || within;
+      rest_.push_back({std::move(within), std::move(key)});
+      calls_.back().more = static_cast<std::uint32_t>(rest_.size());
     }
   }
   ref<call_chain> chain_of(const arrived_call& one) const noexcept {
-    return one.chain == 0 ? ref<call_chain>() : chains_[one.chain - 1];
+    return one.more == 0 ? ref<call_chain>() : rest_[one.more - 1].within;
   }
-  bool has_chains() const noexcept { return !chains_.empty(); }
+  ref<keyed_call> key_of(const arrived_call& one) const noexcept {
+    return one.more == 0 ? ref<keyed_call>() : rest_[one.more - 1].key;
+  }
+  bool has_chains() const noexcept { return has_chains_; }
   std::size_t left() const noexcept { return calls_.size() - next_; }
   const arrived_call& front() const noexcept { return calls_[next_]; }
   void pop() noexcept { ++next_; }
@@ -75,11 +81,17 @@ class call_batch final : public async::work {
  private:
   friend class batch_list;
 
+  struct rest {
+    ref<call_chain> within;
+    ref<keyed_call> key;
+  };
+
   activation& to_;
   ref<caller> from_;
   wire::frame frame_;
   std::vector<arrived_call> calls_;
-  std::vector<ref<call_chain>> chains_;  // Of the few that have one.
+  std::vector<rest> rest_;  // Of the few that have one.
+  bool has_chains_ = false;
   std::size_t next_ = 0;
   call_batch* older_ = nullptr;  // In its list.
 };

@@ -1,6 +1,7 @@
 // What waits in an activation to be started, and who goes when it is more than there is room for.
 
 #include <mailroom/framework/rpc/call_queue.hpp>
+#include <mailroom/framework/rpc/given_up_calls.hpp>
 #include <mailroom/framework/rpc/incoming.hpp>
 #include <mailroom/framework/rpc/method.hpp>
 
@@ -25,7 +26,7 @@ constexpr std::uint32_t calls_per_sweep = 65'536;
 
 call_batch::~call_batch() {
   while (left() > 0) {
-    const incoming dropped(to_, *from_, front());
+    const incoming dropped(to_, *this, front());
     pop();
   }
 }
@@ -66,7 +67,7 @@ void call_lanes::add(batch_list& queue, call_batch& more) {
     if (part == nullptr) {
       part = new call_batch(more.to(), more.from(), more.frame());
     }
-    part->add(call, more.chain_of(call));
+    part->add(call, more.chain_of(call), more.key_of(call));
   }
   delete &more;
   for (std::uint8_t priority = 0; priority <= wire::highest_priority; ++priority) {
@@ -153,7 +154,7 @@ void activation::refill_queue() noexcept {
 void activation::refuse(call_batch& arrived, std::size_t keep, const error& why) noexcept {
   counters_.refused.fetch_add(arrived.left() - keep, std::memory_order_relaxed);
   for (; arrived.left() > keep; arrived.pop_newest()) {
-    incoming(*this, *arrived.from(), arrived.newest()).fail_uncounted(why);
+    incoming(*this, arrived, arrived.newest()).fail_uncounted(why);
   }
 }
 
@@ -201,7 +202,7 @@ void activation::drop_oldest(call_batch& arrived, std::size_t over, const error&
   counters_.dropped.fetch_add(over, std::memory_order_relaxed);
   const auto drop_from = [&](call_batch& batch) {
     for (; over > 0 && batch.left() > 0; batch.pop()) {
-      incoming(*this, *batch.from(), batch.front()).fail_uncounted(why);
+      incoming(*this, batch, batch.front()).fail_uncounted(why);
       --over;
     }
   };
@@ -238,7 +239,7 @@ void activation::displace(call_batch& arrived,
     batch_list& waiting = aside_->lanes->of(queue_, priority);
     for (; over > 0 && !waiting.empty(); --over, ++displaced) {
       call_batch& from = waiting.newest();
-      incoming(*this, *from.from(), from.newest()).fail_uncounted(dropped);
+      incoming(*this, from, from.newest()).fail_uncounted(dropped);
       from.pop_newest();
       if (from.left() == 0) {
         waiting.remove(from);
@@ -253,7 +254,7 @@ void activation::displace(call_batch& arrived,
       --kept[call.priority];
       return false;
     }
-    incoming(*this, *arrived.from(), call).fail_uncounted(no_room);
+    incoming(*this, arrived, call).fail_uncounted(no_room);
     counters_.refused.fetch_add(1, std::memory_order_relaxed);
     return true;
   });
@@ -267,17 +268,39 @@ void activation::end_expired() noexcept {
   }
   aside().next_sweep =
       now + sweep_every * (1 + queued_.load(std::memory_order_relaxed) / calls_per_sweep);
-  const error why(errc::expired, execution::not_run, "expired before it could start");
+  const std::size_t ended =
+      end_waiting([now](const caller&, const arrived_call& call) { return call.until.passed(now); },
+                  error(errc::expired, execution::not_run, "expired before it could start"));
+  counters_.expired.fetch_add(ended, std::memory_order_relaxed);
+}
+
+void activation::drop_given_up(const cancel_note& what) noexcept {
+  given_up_calls* const known = what.all() ? nullptr : aside_->given_up.get();
+  const std::size_t dropped = end_waiting(
+      [&](const caller& by, const arrived_call& call) {
+        return call.wants_answer &&
+               (known == nullptr ? what.names(&by, call.id) : known->take(by, call.id));
+      },
+      given_up_error());
+  counters_.cancelled.fetch_add(dropped, std::memory_order_relaxed);
+  if (known != nullptr) {
+    known->searched(running());
+  }
+}
+
+// Answers those that are wanted with `why`, and tells how many.
+template <class Wanted>
+std::size_t activation::end_waiting(const Wanted& wanted, const error& why) noexcept {
   std::size_t ended = 0;
   each_waiting_list([&](batch_list& list) {
     for (call_batch* each = list.empty() ? nullptr : &list.oldest(); each != nullptr;) {
       call_batch& batch = *each;
       each = batch_list::newer_than(batch);
       batch.take_if([&](const arrived_call& call) {
-        if (!call.until.passed(now)) {
+        if (!wanted(*batch.from(), call)) {
           return false;
         }
-        incoming(*this, *batch.from(), call).fail_uncounted(why);
+        incoming(*this, batch, call).fail_uncounted(why);
         ++ended;
         return true;
       });
@@ -287,7 +310,7 @@ void activation::end_expired() noexcept {
     }
   });
   no_longer_queued(ended);
-  counters_.expired.fetch_add(ended, std::memory_order_relaxed);
+  return ended;
 }
 
 void activation::no_longer_queued(std::size_t calls) noexcept {

@@ -117,7 +117,7 @@ void caller::on_ready() noexcept {
   ref<caller> self(this);
   while (oldest != nullptr) {
     chunk* next = oldest->next;
-    if (!closed_) {
+    if (!has_gone()) {
       in_flight_ -= std::min(in_flight_, oldest->answers.count());
       writer_.append(std::move(oldest->answers));
       written_here();
@@ -141,7 +141,7 @@ void caller::open(link& to, std::string name, executors::event_loop::source* aft
 }
 
 void caller::close() noexcept {
-  closed_ = true;
+  closed_.store(true, std::memory_order_relaxed);
   after_answers_ = nullptr;
   writer_.close();
 }

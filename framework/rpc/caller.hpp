@@ -46,6 +46,9 @@ class caller final : public ref_counted<caller>, private executors::event_loop::
     return vigil_ != nullptr && vigil_->at(now) != epoch_;
   }
 
+  /// Its connection has ended. @threadsafe
+  bool has_gone() const noexcept { return closed_.load(std::memory_order_relaxed); }
+
   // The rest: on the loop's thread only.
 
   /// `after_answers` is made ready when there are answers, to look at the backlog once a pass; null
@@ -93,7 +96,7 @@ class caller final : public ref_counted<caller>, private executors::event_loop::
   std::string name_;
   link_writer writer_;
   std::uint32_t in_flight_ = 0;
-  bool closed_ = false;
+  std::atomic<bool> closed_{false};
   vigil::epoch epoch_ = vigil::none;
   const vigil* vigil_ = nullptr;  // Null: nobody gives it up.
   executors::event_loop::source* after_answers_ = nullptr;

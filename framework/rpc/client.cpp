@@ -32,10 +32,23 @@ client client::prepare(call_options options) const {
     other.to_.fanout = *options.fanout;
   }
   if (options.wait_for_ready) {
-    other.wait_for_ready_ = *options.wait_for_ready;
+    other.with_.wait_for_ready = *options.wait_for_ready;
   }
   if (options.priority) {
     other.priority_ = std::min(*options.priority, wire::highest_priority);
+  }
+  if (options.retries) {
+    other.with_.retries = *options.retries;
+  }
+  if (options.idempotent) {
+    other.with_.idempotent = options.idempotent;
+  }
+  if (options.key) {
+    other.with_.spread_by = rpc::hash_of_key(*options.key);
+    other.with_.among = balance::by_key;
+  }
+  if (options.balance) {
+    other.with_.among = *options.balance;
   }
   return other;
 }
@@ -62,18 +75,17 @@ result<const rpc::method_name*> client::learn(std::string_view method) const {
   return name;
 }
 
-deadline client::ends() const noexcept {
+rpc::call_settings client::settings() const noexcept {
+  rpc::call_settings with = with_;
   const async::flow* here = async::current_flow();
-  return here == nullptr ? deadline::after(through_->now(), timeout_)
-                         : earlier(deadline::after(here->where->now(), timeout_), here->until);
-}
-
-std::uint8_t client::priority() const noexcept {
-  if (priority_) {
-    return *priority_;
+  if (here == nullptr) {
+    with.until = deadline::after(through_->now(), timeout_);
+    with.priority = priority_.value_or(0);
+  } else {
+    with.until = earlier(deadline::after(here->where->now(), timeout_), here->until);
+    with.priority = priority_.value_or(here->priority);
   }
-  const async::flow* here = async::current_flow();
-  return here == nullptr ? std::uint8_t{0} : here->priority;
+  return with;
 }
 
 error client::would_block(std::string_view method, const async::flow& here) {
@@ -88,7 +100,7 @@ error client::would_block(std::string_view method, const async::flow& here) {
 ref<rpc::pending_call> client::failed(const error& why) const {
   static const rpc::method_name nothing;
   auto call =
-      make_ref<rpc::pending_call>(nothing, rpc::pending_call::kind::call, deadline::none(), false);
+      make_ref<rpc::pending_call>(nothing, rpc::pending_call::kind::call, rpc::call_settings{});
   call->fail(why);
   return call;
 }

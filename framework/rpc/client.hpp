@@ -4,6 +4,7 @@
 #include <mailroom/framework/async/task.hpp>
 #include <mailroom/framework/rpc/connector.hpp>
 #include <mailroom/framework/rpc/target.hpp>
+#include <mailroom/framework/rpc/wanted_call.hpp>
 
 #include <array>
 #include <atomic>
@@ -40,8 +41,13 @@ result<T> read_answer(const pending_call& call) {
 
 }  // namespace rpc
 
-/// A call that is out: `co_await` it for its `result<T>`. Dropping it drops the answer, not the
-/// call. One flow awaits it at a time: while one does, a second `co_await` throws std::logic_error.
+/// A call that is out: `co_await` it for its `result<T>`. One flow awaits it at a time: while one
+/// does, a second `co_await` throws std::logic_error.
+///
+/// Who drops it before the answer has come gives the call up: so does a handler that is unwound
+/// where it awaits it, and a `wait_for` that has had enough. When it and its copies are gone the
+/// server is told: a call that waits there is dropped, of one that runs the stop token is stopped.
+/// What is to run to its end whoever waits is a `cast`, or under `shield`.
 template <class T>
 class [[nodiscard]] call_operation {
  public:
@@ -53,8 +59,7 @@ class [[nodiscard]] call_operation {
  private:
   class awaiter : public async::parkable {
    public:
-    explicit awaiter(ref<rpc::pending_call> waited) noexcept
-        : call_(std::move(waited)), until_(*call_) {}
+    explicit awaiter(rpc::wanted_call waited) noexcept : call_(std::move(waited)), until_(*call_) {}
     bool await_ready() const { return until_.await_ready(); }
     bool await_suspend(std::coroutine_handle<> continues) {
       return until_.await_suspend(continues);
@@ -65,11 +70,11 @@ class [[nodiscard]] call_operation {
     }
 
    private:
-    ref<rpc::pending_call> call_;
+    rpc::wanted_call call_;
     async::until until_;
   };
 
-  ref<rpc::pending_call> call_;
+  rpc::wanted_call call_;
 };
 
 /// What a client does differently from its target and the defaults; empty means unchanged. The
@@ -86,6 +91,19 @@ struct call_options {
       {};  ///< From 0 to 7, the most urgent, as which all above it is taken; the default is that of
            ///< the call that the handler serves, or 0. For endpoints that keep their calls by it
            ///< (`queue_policy::by_priority`).
+  /// How often a call may be tried again by itself, on another server, within its deadline: after
+  /// it was refused there (`busy`, `stopping`, ...) and so has provably not run, and if it is
+  /// idempotent also after `lost`. Default 2; 0 never. See PROTOCOL.md, section 8.
+  std::optional<std::uint8_t> retries = {};
+  /// Calls may run twice: they are retried after `lost` too, with a key by which a server that has
+  /// seen one answers it once. Not said: as `mailroom::idempotent` of the method says, once a
+  /// server has answered a call of it.
+  std::optional<bool> idempotent = {};
+  std::optional<mailroom::balance> balance = {};  ///< Among several servers; default round robin.
+  /// Calls with equal keys go to the same server while it is up and has no more than its share
+  /// (`balance::by_key`, which this implies). For what servers keep in memory by key: an affinity,
+  /// and no promise.
+  std::optional<std::string_view> key = {};
 };
 
 /// Calls the methods of one target (Oslo Messaging: RPCClient). Cheap to copy; refers to its node,
@@ -100,8 +118,8 @@ class client {
   client(const client& other)
       : through_(other.through_),
         to_(other.to_),
+        with_(other.with_),
         timeout_(other.timeout_),
-        wait_for_ready_(other.wait_for_ready_),
         priority_(other.priority_) {}
   client& operator=(const client&) = delete;
 
@@ -122,8 +140,9 @@ class client {
     if (!sent) {
       return sent.error();
     }
-    async::wait(**sent);
-    return rpc::read_answer<T>(**sent);
+    const rpc::wanted_call wanted(*std::move(sent));
+    async::wait(*wanted);
+    return rpc::read_answer<T>(*wanted);
   }
 
   /// Asks; the answer is awaited in a coroutine: `co_await stock.async_call<int>("reserve", "bolt",
@@ -142,6 +161,7 @@ class client {
   }
 
   /// Asks, from any thread and without waiting; the future must not be waited for inside a handler.
+  /// Who drops it does not give the call up: it goes on to its end.
   template <class T, class... Args>
   std::future<result<T>> future_call(std::string_view method, const Args&... arguments) const {
     auto sent = send(method, arguments...);
@@ -157,7 +177,7 @@ class client {
     if (!what) {
       return what.error();
     }
-    return through_->cast(**what, to_.fanout, ends(), priority(), to_.server, arguments...);
+    return through_->cast(**what, to_.fanout, settings(), to_.server, arguments...);
   }
 
   const target& to() const noexcept { return to_; }
@@ -174,7 +194,7 @@ class client {
     if (!what) {
       return what.error();
     }
-    return through_->call(**what, ends(), wait_for_ready_, priority(), to_.server, arguments...);
+    return through_->call(**what, settings(), to_.server, arguments...);
   }
 
   template <class T>
@@ -193,15 +213,14 @@ class client {
     return learn(method);
   }
   result<const rpc::method_name*> learn(std::string_view method) const;
-  deadline ends() const noexcept;
-  std::uint8_t priority() const noexcept;
+  rpc::call_settings settings() const noexcept;
   static error would_block(std::string_view method, const async::flow& here);
   ref<rpc::pending_call> failed(const error& why) const;
 
   rpc::connector* through_;
   target to_;
+  rpc::call_settings with_;  // But for what depends on the moment.
   duration timeout_ = default_timeout;
-  bool wait_for_ready_ = false;
   std::optional<std::uint8_t> priority_;
   mutable std::array<std::atomic<const rpc::method_name*>, remembered> known_{};
 };

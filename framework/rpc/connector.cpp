@@ -21,6 +21,8 @@ std::size_t bytes_of(const pending_call& call) noexcept {
 connector::connector(executors::event_loop& loop, platform& host, const limits& bounds)
     : source(executors::event_loop::phase::input), loop_(loop), host_(host), limits_(bounds) {
   host_.random(std::as_writable_bytes(std::span(&salt_, 1)));
+  host_.random(std::as_writable_bytes(std::span(&key_salt_, 1)));
+  dice_ = dice(salt_);
 }
 
 connector::~connector() {
@@ -68,11 +70,14 @@ result<const method_name*> connector::name(const target& at, std::string_view me
     servers = &topics_.emplace_back();
     servers->exchange = at.exchange;
     servers->topic = at.topic;
+    servers->home = this;
     // Views of what the list keeps: a pair of strings would be gone with this statement.
     topic_index_.emplace(
         std::pair<std::string_view, std::string_view>(servers->exchange, servers->topic), servers);
   }
-  auto& made = names_.emplace_back(method_name{std::move(route), servers});
+  auto& made = names_.emplace_back();
+  made.names = std::move(route);
+  made.servers = servers;
   name_index_.emplace(std::move(key), &made);
   return &made;
 }
@@ -80,8 +85,8 @@ result<const method_name*> connector::name(const target& at, std::string_view me
 // ---------------------------------------------------------------- calls on the loop's thread
 
 wire::batch* connector::begin(pending_call& call) {
-  outbound_link* to = pick(call);
-  if (to == nullptr || refused(*to, call)) {
+  outbound_link* to = find_server(call);
+  if (to == nullptr) {
     return nullptr;
   }
   writing_to_ = to;
@@ -91,7 +96,8 @@ wire::batch* connector::begin(pending_call& call) {
 
 void connector::finish(pending_call& call) {
   outbound_link& to = *std::exchange(writing_to_, nullptr);
-  if (to.finish(call)) {
+  if (to.finish(call, may_go_again(call))) {
+    slots_[static_cast<std::uint32_t>(writing_id_)].written = to.written();
     count_one(counters_.sent);
     watch_deadline(call.until);
     return;
@@ -119,7 +125,12 @@ std::uint64_t connector::keep(pending_call& call, outbound_link& to) {
   slot& taken = slots_[index];
   taken.call = ref<pending_call>(&call);
   taken.to = &to;
-  return (std::uint64_t{taken.generation} << 32U) | index;
+  count_one(counters_.out);
+  call.id = (std::uint64_t{taken.generation} << 32U) | index;
+  if (call.keyed && call.key == 0) {
+    call.key = ++last_key_;
+  }
+  return call.id;
 }
 
 ref<pending_call> connector::take(std::uint64_t id, const outbound_link& from) noexcept {
@@ -149,6 +160,7 @@ void connector::free_slot(std::size_t index) noexcept {
   if (++freed.generation == 0) {
     freed.generation = 1;  // The id of a call is never 0, which says that it is none.
   }
+  counters_.out.store(counters_.out.load(std::memory_order_relaxed) - 1, std::memory_order_relaxed);
   freed.next_free = free_;
   free_ = static_cast<std::uint32_t>(index) + 1;
 }
@@ -214,6 +226,7 @@ result<void> connector::submit_cast(ref<pending_call> call) {
 
 void connector::on_ready() noexcept {
   if (look_.exchange(false, std::memory_order_acq_rel)) {
+    send_rested();
     look_for_expired();
   }
   pending_call* newest = submitted_.exchange(nullptr, std::memory_order_acquire);
@@ -234,7 +247,7 @@ void connector::on_ready() noexcept {
 
 void connector::send(outbound_link& to, pending_call& call) {
   if (auto failed = write(to, call)) {
-    call.fail(*std::move(failed));
+    end(call, *failed);
   } else if (call.how == pending_call::kind::cast) {
     call.complete();
   }
@@ -244,7 +257,7 @@ void connector::send(outbound_link& to, pending_call& call) {
 std::optional<error> connector::write(outbound_link& to, pending_call& call) {
   const std::uint64_t id = call.how == pending_call::kind::call ? keep(call, to) : 0;
   to.begin(call, id).bytes().append(call.arguments.bytes());
-  if (!to.finish(call)) {
+  if (!to.finish(call, false)) {
     if (id != 0) {
       give_up(id);
     }
@@ -254,7 +267,10 @@ std::optional<error> connector::write(outbound_link& to, pending_call& call) {
   }
   count_one(counters_.sent);
   if (id != 0) {
+    slots_[static_cast<std::uint32_t>(id)].written = to.written();
     watch_deadline(call.until);
+  } else {
+    count_one(counters_.told);
   }
   return std::nullopt;
 }
@@ -289,6 +305,7 @@ void connector::look_for_expired() {
     if (each.to->in_flight() > 0) {
       each.to->answered();
     }
+    note_failure(*each.to, false);
     free_slot(i);
     count_one(counters_.expired);
     call->fail(error(errc::expired,
@@ -301,12 +318,12 @@ void connector::look_for_expired() {
       return false;
     }
     let_go(*call);
-    count_one(counters_.expired);
-    call->fail(error(errc::expired,
-                     execution::not_run,
-                     "no server for topic '" + call->what.names.topic + "' within the deadline"));
+    end_expired_unsent(*call);
     return true;
   });
+  if (!resting_.empty()) {
+    next = std::min(next, resting_.begin()->first);
+  }
   watched_ = next;
   if (next != time_point::max()) {
     watched_ = std::max(next, now + look_every);

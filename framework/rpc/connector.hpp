@@ -1,8 +1,10 @@
 #pragma once
 
 #include <mailroom/framework/executors/event_loop.hpp>
+#include <mailroom/framework/rpc/balance.hpp>
 #include <mailroom/framework/rpc/link_writer.hpp>
 #include <mailroom/framework/rpc/pending_call.hpp>
+#include <mailroom/framework/rpc/server_health.hpp>
 #include <mailroom/framework/rpc/session_table.hpp>
 #include <mailroom/framework/rpc/target.hpp>
 #include <mailroom/framework/rpc/transport.hpp>
@@ -25,12 +27,22 @@ namespace mailroom::rpc {
 
 class outbound_session;
 
-/// What arrives and leaves on the calling side, counted once each.
+/// What arrives and leaves on the calling side, counted once each. What was sent ends in one of
+/// `told`, `answered`, `expired` (but for those in `expired_unsent`), `lost` and `cancelled` (the
+/// same), or is out; each attempt counts.
 struct outbound_counters {
   std::atomic<std::uint64_t> sent{0};
+  std::atomic<std::uint64_t> told{0};  ///< Casts, and each server of a fanout.
   std::atomic<std::uint64_t> answered{0};
+  std::atomic<std::uint64_t> refused{0};  ///< Of these with `busy`.
+  std::atomic<std::uint64_t> failed{0};   ///< Of these with another failure.
   std::atomic<std::uint64_t> expired{0};
+  std::atomic<std::uint64_t> expired_unsent{0};
   std::atomic<std::uint64_t> lost{0};
+  std::atomic<std::uint64_t> cancelled{0};  ///< Given up by whoever wanted the answer.
+  std::atomic<std::uint64_t> cancelled_unsent{0};
+  std::atomic<std::uint64_t> out{0};         ///< Calls, now.
+  std::atomic<std::uint64_t> retried{0};     ///< Attempts after the first.
   std::atomic<std::uint64_t> busy{0};        ///< Refused here, or left out by a fanout.
   std::atomic<std::uint64_t> unroutable{0};  ///< Without a server, and fanouts that reached none.
   std::atomic<std::uint64_t> late{0};        ///< Answers to calls that had ended.
@@ -56,6 +68,8 @@ class connector final : private executors::event_loop::source, private executors
     std::uint32_t in_flight = 65'536;
     std::size_t max_body = std::size_t{32} << 20U;
     std::vector<wire::topic_home> topics;
+    /// Tells it of a call that was given up; empty: nobody can. Called on the loop's thread.
+    std::function<void(const wire::cancel& what)> cancel;
   };
 
   connector(executors::event_loop& loop, platform& host, const limits& bounds);
@@ -71,16 +85,13 @@ class connector final : private executors::event_loop::source, private executors
   /// peer's frame when called on the loop's thread. Throws what packing the arguments throws.
   template <class... Args>
   ref<pending_call> call(const method_name& what,
-                         deadline until,
-                         bool wait_for_ready,
-                         std::uint8_t priority,
+                         const call_settings& with,
                          const std::string& server,
                          const Args&... arguments) {
-    auto pending = make_ref<pending_call>(what, pending_call::kind::call, until, wait_for_ready);
+    auto pending = make_ref<pending_call>(what, pending_call::kind::call, with);
     if (!server.empty()) {
       pending->server = server;
     }
-    pending->priority = priority;
     pending->within = call_origin::of_this_flow();
     if (loop_.on_loop_thread()) {
       if (wire::batch* into = begin(*pending)) {
@@ -102,17 +113,19 @@ class connector final : private executors::event_loop::source, private executors
   template <class... Args>
   result<void> cast(const method_name& what,
                     bool fanout,
-                    deadline until,
-                    std::uint8_t priority,
+                    const call_settings& with,
                     const std::string& server,
                     const Args&... arguments) {
     const auto how = fanout ? pending_call::kind::fanout : pending_call::kind::cast;
-    auto pending = make_ref<pending_call>(what, how, until, false);
+    auto pending = make_ref<pending_call>(what, how, with);
     pending->server = server;
-    pending->priority = priority;
     wire::pack_arguments(pending->arguments, arguments...);
     return submit_cast(std::move(pending));
   }
+
+  /// Nobody wants the answer of a call any more: unless it has come, the call ends here, and its
+  /// server is told. @threadsafe
+  void cancel(ref<pending_call> call) noexcept;
 
   time_point now() const noexcept;
   /// A number that no other object of any node has while it lives, to be told to others.
@@ -161,6 +174,7 @@ class connector final : private executors::event_loop::source, private executors
     outbound_link* to = nullptr;
     std::uint32_t generation = 1;
     std::uint32_t next_free = 0;
+    std::uint64_t written = 0;  ///< See `link_writer::written_messages`.
   };
 
   template <class... Args>
@@ -187,8 +201,36 @@ class connector final : private executors::event_loop::source, private executors
   void send(outbound_link& to, pending_call& call);
   std::optional<error> write(outbound_link& to, pending_call& call);
   void fan_out(pending_call& call);
-  outbound_link* pick(const pending_call& call) noexcept;
-  bool refused(outbound_link& to, pending_call& call);
+
+  // Which server (connector_choice.cpp).
+  /// Null: there is none; or all are full, then the call has ended.
+  outbound_link* find_server(pending_call& call);
+  outbound_link* pick(const pending_call& call);
+  outbound_link* choose(topic_servers& servers, const pending_call& call);
+  /// Into candidates_.
+  void list_candidates(const topic_servers& servers, const pending_call& call, bool tried_too);
+  outbound_link* by_key(topic_servers& servers, const pending_call& call);
+  static bool was_tried(const pending_call& call, const outbound_link& at) noexcept;
+  static bool others_than_tried(const pending_call& call, const outbound_link& last) noexcept;
+  bool has_room(const outbound_link& to, const pending_call& call) const noexcept;
+  void fail_as_busy(const outbound_link& to, pending_call& call);
+  server_health& health_of(const std::string& address);
+  void note_failure(const outbound_link& at, bool only_busy);
+
+  // Again (connector_retries.cpp).
+  /// Whether what went straight into a frame is worth a copy.
+  static bool may_go_again(const pending_call& call) noexcept;
+  /// A call that was out has failed: it ends, unless it is tried again.
+  void failed(const outbound_link& at, ref<pending_call> call, error why);
+  bool try_again(const ref<pending_call>& call, const error& why, const outbound_link& at);
+  bool wait_for_return(const ref<pending_call>& call);
+  bool rest(const ref<pending_call>& call, duration pause);
+  duration pause_before(std::uint8_t attempt, duration longest_of_first);
+  void end(pending_call& call, const error& why);
+  void end_expired_unsent(pending_call& call);
+  void send_rested();
+  void cancel_here(pending_call& call) noexcept;
+
   error no_server(const pending_call& call) const;
   bool only_stuck_serve(const pending_call& call) const;
   void look_up(topic_servers& servers);
@@ -232,7 +274,16 @@ class connector final : private executors::event_loop::source, private executors
   outbound_link* writing_to_ = nullptr;
   std::uint64_t writing_id_ = 0;
 
-  std::deque<ref<pending_call>> waiting_;  // For a server to come up.
+  std::deque<ref<pending_call>> waiting_;                 // For a server to come up.
+  std::multimap<time_point, ref<pending_call>> resting_;  // Between two attempts.
+  std::vector<outbound_link*> candidates_;                // While one is chosen.
+  std::map<std::string, server_health> health_;           // By address; outlives the sessions.
+  time_point rests_until_ = time_point::min();            // The last of these.
+  bool someone_rests_ = false;
+  dice dice_{0};
+  std::uint64_t last_key_ = 0;
+  std::uint64_t key_salt_ = 0;  // Random.
+  std::uint32_t last_session_ = 0;
   std::map<std::string, std::unique_ptr<outbound_session>> sessions_;
   std::map<std::string, std::string> unsettled_;  // Address -> empty, or why it is not reachable.
   std::atomic<std::size_t> unsettled_count_{0};

@@ -20,78 +20,52 @@ error lost_with(const outbound_session& ended, const error& why) {
 
 }  // namespace
 
-outbound_link* connector::pick(const pending_call& call) noexcept {
-  topic_servers& servers = *call.what.servers;
-  if (!servers.known) {
-    look_up(servers);
-  }
-  if (!call.server.empty()) {
-    for (outbound_link* each : servers.ready) {
-      if (each->session().info().node == call.server) {
-        return each;
-      }
-    }
-    return nullptr;
-  }
-  if (servers.ready.empty()) {
-    return nullptr;
-  }
-  if (servers.turn >= servers.ready.size()) {
-    servers.turn = 0;
-  }
-  return servers.ready[servers.turn++];
-}
-
-bool connector::refused(outbound_link& to, pending_call& call) {
-  const session_info& peer = to.session().info();
-  const char* why = nullptr;
-  if (call.how == pending_call::kind::call && to.in_flight() >= peer.in_flight) {
-    why = "too many unanswered calls to ";
-  } else if (to.backlog() > limits_.backlog) {
-    why = "too many bytes wait for ";
-  } else {
-    return false;
-  }
-  counters_.busy.fetch_add(1, std::memory_order_relaxed);
-  call.fail(error(errc::busy, execution::not_run, why + peer.address)
-                .with_retry_after(std::chrono::milliseconds(10)));
-  return true;
-}
-
 void connector::route(ref<pending_call> call) {
+  if (call->done()) {
+    return;  // Nobody wants it any more.
+  }
   if (closed_) {
-    call->fail(error(errc::cancelled, execution::not_run, "this node is stopping"));
+    end(*call, error(errc::cancelled, execution::not_run, "this node is stopping"));
     return;
   }
   if (call->how == pending_call::kind::fanout) {
     fan_out(*call);
     return;
   }
-  if (outbound_link* to = pick(*call)) {
-    if (!refused(*to, *call)) {
-      send(*to, *call);
-    }
+  if (outbound_link* to = find_server(*call)) {
+    send(*to, *call);
+    return;
+  }
+  if (call->done()) {
     return;
   }
   if (only_stuck_serve(*call)) {
     counters_.busy.fetch_add(1, std::memory_order_relaxed);
-    call->fail(error(errc::busy,
-                     execution::not_run,
-                     "topic '" + call->what.names.topic +
-                         "' is stuck wherever it is served: no call that waits there is started")
-                   .with_retry_after(look_again_after));
+    end(*call,
+        error(errc::busy,
+              execution::not_run,
+              "topic '" + call->what.names.topic +
+                  "' is stuck wherever it is served: no call that waits there is started")
+            .with_retry_after(look_again_after));
     return;
   }
   const bool settled = std::all_of(
       unsettled_.begin(), unsettled_.end(), [](const auto& each) { return !each.second.empty(); });
   if (settled && !call->wait_for_ready) {
+    if (call->attempt != 0) {
+      if (!wait_for_return(call)) {
+        end(*call, error(*call->failure));
+      }
+      return;
+    }
     counters_.unroutable.fetch_add(1, std::memory_order_relaxed);
     call->fail(no_server(*call));
     return;
   }
   if (!hold(*call)) {
-    call->fail(error(errc::busy, execution::not_run, "too many bytes wait for a server")
-                   .with_retry_after(std::chrono::milliseconds(10)));
+    end(*call,
+        error(errc::busy, execution::not_run, "too many bytes wait for a server")
+            .with_retry_after(std::chrono::milliseconds(10)));
     return;
   }
   watch_deadline(call->until);
@@ -151,6 +125,7 @@ void connector::look_up(topic_servers& servers) {
   servers.known = true;
   servers.ready.clear();
   servers.stuck = 0;
+  servers.ring.reset();
   for (const auto& [address, session] : sessions_) {
     outbound_link* const by = session->link_to(servers.exchange, servers.topic);
     if (by != nullptr && session->is_stuck(servers.exchange, servers.topic)) {
@@ -235,9 +210,19 @@ void connector::fail_calls_if(const Of& of, const error& why) {
   for (std::size_t i = 0; i < slots_.size(); ++i) {
     if (slots_[i].call && of(*slots_[i].to)) {
       const ref<pending_call> call = std::move(slots_[i].call);
+      const outbound_link& at = *slots_[i].to;
+      const bool was_sent = at.has_sent(slots_[i].written);
       free_slot(i);
       counters_.lost.fetch_add(1, std::memory_order_relaxed);
-      call->fail(why);
+      note_failure(at, false);
+      const error ended = was_sent
+                              ? why
+                              : error(why.code(),
+                                      execution::not_run,
+                                      std::string(why.message()) + "; the call had not been sent");
+      if (!try_again(call, ended, at)) {
+        end(*call, ended);
+      }
     }
   }
 }

@@ -10,6 +10,8 @@ namespace mailroom {
 
 context::context(const rpc::incoming& call, async::style how)
     : at_(call.at()),
+      from_(&call.from()),
+      shared_(call.is_keyed()),
       caller_(call.from().name()),
       origin_(at_.origin_of(call.what(), call.within())) {
   flow_.where = &at_;
@@ -29,7 +31,7 @@ context::context(rpc::activation& at, std::string_view name) : at_(at) {
 
 std::stop_token context::stop_token() {
   if (!stop_) {
-    stop_ = rpc::stop_signal::make(at_, flow_);
+    stop_ = rpc::stop_signal::make(at_, flow_, from_, shared_);
   }
   return stop_->token();
 }

@@ -22,6 +22,7 @@ class client;
 
 namespace rpc {
 class activation;
+class caller;
 class incoming;
 class connector;
 }  // namespace rpc
@@ -40,12 +41,12 @@ class context {
   /// When the caller stops waiting. Calls made from here inherit it if theirs is later.
   mailroom::deadline deadline() const noexcept { return flow_.until; }
 
-  /// Becomes stopped when the call's deadline passes and when the server ends its handlers (after
-  /// that whatever this one waits for throws); stopped from the start if that has happened. It is
-  /// not when the caller gives up before its deadline: a server does not hear of that yet. It
-  /// happens on a turn of the endpoint: stop callbacks run beside no handler of it (but for a
-  /// blocking handler's own, which runs meanwhile) and cannot wait, and a plain handler sees no
-  /// change while it runs.
+  /// Becomes stopped when the call's deadline passes, when its caller gives it up or its connection
+  /// ends, and when the server ends its handlers (after that whatever this one waits for throws);
+  /// stopped from the start if that has happened. A caller may give up and not be heard: it is a
+  /// hint. It happens on a turn of the endpoint: stop callbacks run beside no handler of it (but
+  /// for a blocking handler's own, which runs meanwhile) and cannot wait, and a plain handler sees
+  /// no change while it runs.
   std::stop_token stop_token();
 
   /// The node that asked, as it calls itself.
@@ -105,6 +106,8 @@ class context {
 
   async::flow flow_;
   rpc::activation& at_;
+  const rpc::caller* from_ = nullptr;
+  bool shared_ = false;  // Others may wait for the answer.
   std::string_view caller_;
   std::unique_ptr<rpc::call_origin> origin_;
   rpc::stop_signal::owner stop_;  // Null until it is asked for.

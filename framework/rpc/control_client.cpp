@@ -216,6 +216,14 @@ void control_client::on_welcome(wire::welcome agreed) {
   info.max_body = agreed.max_body == 0 ? options_.max_body
                                        : std::min<std::size_t>(agreed.max_body, options_.max_body);
   info.topics = std::move(agreed.topics);
+  info.cancel = [this, epoch = epoch_](const wire::cancel& what) {
+    loop_.post([this, epoch, what] {
+      if (epoch == epoch_ && is_connected()) {
+        wire::write_cancel(writer_->pending(), what);
+        writer_->written();
+      }
+    });
+  };
   calls_.loop().post([this, epoch = epoch_, info = std::move(info)]() mutable {
     calls_.open_session(
         over_, std::move(info), [this, epoch](const std::string& address, const error* ended) {

@@ -47,6 +47,9 @@ class control_server::session final : public link_observer {
       end(greeted_ ? false : true);
       return;
     }
+    if (!cancels_.empty() && server_.cancelled_) {
+      server_.cancelled_(id_, std::exchange(cancels_, {}));
+    }
     if (writer_.backlog() > most_unread) {
       log::warn_limited(link_->peer_host(),
                         "peer_cut_off",
@@ -142,6 +145,7 @@ class control_server::session final : public link_observer {
       case wire::kind::hello: return on_hello(each);
       case wire::kind::ping: return on_ping(each);
       case wire::kind::admin: return on_admin(each);
+      case wire::kind::cancel: return on_cancel(each);
       case wire::kind::bye: finished_ = true; return {};
       default: return {};  // A newer peer's; PROTOCOL.md says to skip it.
     }
@@ -218,6 +222,18 @@ class control_server::session final : public link_observer {
     return {};
   }
 
+  result<void> on_cancel(const wire::message& received) {
+    const auto what = wire::read_cancel(received);
+    if (!what) {
+      return what.error();
+    }
+    // It is a hint: who does not tell where the call is has its deadline.
+    if (what->route != wire::cancel::not_told) {
+      cancels_.push_back(*what);
+    }
+    return {};
+  }
+
   result<void> on_admin(const wire::message& received) {
     const auto asked = wire::read_admin(received);
     if (!asked) {
@@ -276,6 +292,7 @@ class control_server::session final : public link_observer {
   bool greeted_ = false;
   bool finished_ = false;
   session_id id_{};
+  std::vector<wire::cancel> cancels_;  // In the frame that is being read.
   std::string node_;
   std::vector<wire::loop_state> loops_;  // The peer's.
   std::shared_ptr<session_table::clocks> clocks_;

@@ -80,6 +80,10 @@ class control_server final : public acceptor {
   /// Where data links go, by the scheme that the peer came over: one address for each loop.
   void set_data(std::vector<std::string> addresses) { data_ = std::move(addresses); }
 
+  /// Who hears of calls that a session's peer has given up.
+  using cancel_watch = std::function<void(const session_id&, std::vector<wire::cancel>)>;
+  void on_cancel(cancel_watch watch) { cancelled_ = std::move(watch); }
+
   /// What is served from now on; told to all peers.
   void set_topics(std::vector<wire::topic_home> topics);
 
@@ -119,6 +123,7 @@ class control_server final : public acceptor {
   session_table& sessions_;
   const identity self_;
   std::function<void(const session_id&)> ended_;
+  cancel_watch cancelled_;
   std::map<std::string, peer_verb, std::less<>> verbs_;
   std::vector<std::string> data_;
   std::vector<wire::topic_home> topics_;

@@ -2,11 +2,14 @@
 #include <mailroom/framework/observability/log.hpp>
 #include <mailroom/framework/rpc/activation.hpp>
 #include <mailroom/framework/rpc/data_server.hpp>
-#include <mailroom/framework/rpc/incoming.hpp>
+#include <mailroom/framework/rpc/given_up_calls.hpp>
 #include <mailroom/framework/rpc/method.hpp>
 #include <mailroom/framework/wire/clock_estimate.hpp>
 
 #include <algorithm>
+#include <map>
+#include <set>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -37,6 +40,34 @@ class inbound_session final : public link_observer, private executors::timer {
 
   const session_id* session() const noexcept { return attached_ ? &session_ : nullptr; }
 
+  void cancel(std::span<const wire::cancel> calls) {
+    std::map<activation*, std::vector<std::uint64_t>> by_endpoint;
+    for (const auto& each : calls) {
+      early_.add(each.id, server_.loop_.now());
+      if (each.route < routes_.size()) {
+        for (activation* at : routes_[each.route].endpoints()) {
+          by_endpoint[at].push_back(each.id);
+        }
+      }
+    }
+    for (auto& [at, ids] : by_endpoint) {
+      at->post(*new cancel_note(*at, from_, std::move(ids)));
+    }
+  }
+
+  /// Nobody waits for its calls any more.
+  void cancel_all() {
+    from_->close();
+    std::set<activation*> all;
+    for (const auto& each : routes_) {
+      const auto endpoints = each.endpoints();
+      all.insert(endpoints.begin(), endpoints.end());
+    }
+    for (activation* at : all) {
+      at->post(*new cancel_note(*at, from_));
+    }
+  }
+
   void close(bool flush) noexcept {
     if (flush) {
       from_->writer().flush();
@@ -63,6 +94,14 @@ class inbound_session final : public link_observer, private executors::timer {
     std::uint64_t generation = 0;
     dispatcher::found found;
     wire::route names;
+
+    std::span<activation* const> endpoints() const noexcept {
+      if (generation == 0) {
+        return {};
+      }
+      return found.among != nullptr ? found.among->all()
+                                    : std::span<activation* const>(&found.at, 1);
+    }
   };
 
   void on_open(link&) noexcept override {}
@@ -270,6 +309,14 @@ class inbound_session final : public link_observer, private executors::timer {
                     wants_answer,
                     error(errc::stopping, "the server is stopping; the call has not run"));
     }
+    if (!early_.empty() && early_.contains(head.id, now)) {
+      count(server_.counters_.cancelled, 1);
+      if (wants_answer) {
+        wire::write_failure(from_->answers(), head.id, given_up_error());
+        from_->written();
+      }
+      return {};
+    }
     const deadline until = to_our_clock(head.deadline);
     if (until.passed(now)) {
       server_.counters_.expired.fetch_add(1, std::memory_order_relaxed);
@@ -290,6 +337,7 @@ class inbound_session final : public link_observer, private executors::timer {
       const auto generation = server_.endpoints_.generation();
       const auto found = server_.endpoints_.find(route.names);
       if (!found) {
+        count(server_.counters_.unroutable, 1);
         return refuse(head.id, wants_answer, found.error());
       }
       route.found = *found;
@@ -297,8 +345,13 @@ class inbound_session final : public link_observer, private executors::timer {
     }
     const auto& [at, what, among] = route.found;
     const arrived_call call{head.id, until, what, received.payload, wants_answer, head.priority};
+    ref<keyed_call> key;
+    if (wants_answer && wire::call_head::has_key(received.head) &&
+        is_duplicate(wire::call_head::key_in(received.head), head.id, key)) {
+      return {};
+    }
     if (among == nullptr) {
-      batch_for(*at, whole, messages, batches).add(call, std::move(within));
+      batch_for(*at, whole, messages, batches).add(call, std::move(within), std::move(key));
     } else if (head.for_all && !wants_answer) {
       for (activation* each : among->all()) {
         each->expect();
@@ -307,9 +360,21 @@ class inbound_session final : public link_observer, private executors::timer {
       count(server_.counters_.casts, among->all().size() - 1);  // Each ends by itself.
     } else {
       activation& to = among->pick(*what, received.payload, within.get());
-      batch_for(to, whole, messages, batches).add(call, std::move(within));
+      batch_for(to, whole, messages, batches).add(call, std::move(within), std::move(key));
     }
     return {};
+  }
+
+  bool is_duplicate(const wire::call_key& key, std::uint64_t id, ref<keyed_call>& first) {
+    if (server_.answers_ == nullptr || key == wire::call_key{}) {
+      return false;
+    }
+    first = server_.answers_->arrive(key, *from_, id, server_.loop_.now());
+    if (first) {
+      return false;
+    }
+    count(server_.counters_.duplicate, 1);
+    return true;
   }
 
   call_batch& batch_for(activation& to,
@@ -365,7 +430,8 @@ class inbound_session final : public link_observer, private executors::timer {
   std::shared_ptr<std::atomic<std::size_t>> session_links_;
   std::vector<resolved> routes_;
   std::size_t route_bytes_ = 0;  // Of their names.
-  std::uint64_t chained_ = 0;    // The call that `chain_` is of, which comes next.
+  early_cancels early_;
+  std::uint64_t chained_ = 0;  // The call that `chain_` is of, which comes next.
   ref<call_chain> chain_;
 };
 
@@ -373,8 +439,14 @@ data_server::data_server(executors::event_loop& loop,
                          const dispatcher& endpoints,
                          const session_table& sessions,
                          const caller::limits& bounds,
-                         const vigil* awake)
-    : loop_(loop), endpoints_(endpoints), sessions_(sessions), limits_(bounds), awake_(awake) {}
+                         const vigil* awake,
+                         answer_store* answers)
+    : loop_(loop),
+      endpoints_(endpoints),
+      sessions_(sessions),
+      limits_(bounds),
+      awake_(awake),
+      answers_(answers) {}
 
 data_server::~data_server() = default;
 
@@ -396,6 +468,14 @@ void data_server::drop(const session_id& session) noexcept {
   }
 }
 
+void data_server::cancel(const session_id& session, std::span<const wire::cancel> calls) {
+  for (auto& [key, each] : links_) {
+    if (each->session() != nullptr && *each->session() == session) {
+      each->cancel(calls);
+    }
+  }
+}
+
 void data_server::close() noexcept {
   for (auto& [key, each] : links_) {
     each->close(true);
@@ -407,6 +487,7 @@ void data_server::close() noexcept {
 void data_server::gone(inbound_session& ended) noexcept {
   if (ended.session() != nullptr) {
     peers_.fetch_sub(1, std::memory_order_relaxed);
+    ended.cancel_all();
   }
   links_.erase(&ended);
 }

@@ -18,8 +18,9 @@ namespace mailroom {
 enum class method_flags : unsigned {
   none = 0,
   suspending = 1,  ///< Runs on a fiber: may call, sleep and wait as if it blocked.
-  idempotent = 2,  ///< Running it twice does no harm. Told to who asks (`describe`); a call whose
-                   ///< outcome is `lost` is not tried again by itself, but its caller may do so.
+  idempotent = 2,  ///< Running it twice does no harm: a call whose outcome is `lost` is tried again
+                   ///< by itself. This server answers it once, while it remembers the answer
+                   ///< (`node_options::kept_answers`); another would run it again.
   blocking = 4,    ///< Runs on a thread that it may block, alone in its endpoint until it ends.
 };
 inline constexpr method_flags suspending = method_flags::suspending;

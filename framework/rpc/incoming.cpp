@@ -38,7 +38,7 @@ bool incoming::begin_answer() noexcept {
 
 wire::batch& incoming::open_answer() {
   wire::batch& batch = from_->answers();
-  wire::store(batch.begin(wire::kind::reply, wire::id_head::size), id_);
+  wire::store(batch.begin(wire::kind::reply, wire::id_head::size, answer_flags()), id_);
   return batch;
 }
 
@@ -55,7 +55,17 @@ void incoming::finish_answer(wire::batch& batch) noexcept {
   }
   batch.finish();
   count_one(at_->counting().answered);
+  if (key_) {
+    key_->succeeded(batch.bytes().bytes().last(size), answer_flags(), at_->now());
+  }
   from_->written();
+  if (key_) {
+    key_->tell();
+  }
+}
+
+std::uint8_t incoming::answer_flags() const noexcept {
+  return what_->idempotent() ? wire::id_head::idempotent_flag : std::uint8_t{0};
 }
 
 void incoming::fail(const error& why) noexcept {
@@ -67,7 +77,13 @@ void incoming::fail_uncounted(const error& why) noexcept {
   open_ = false;
   if (wants_answer_) {
     wire::write_failure(from_->answers(), id_, why);
+    if (key_) {
+      key_->failed(why, at_->now());
+    }
     from_->written();
+    if (key_) {
+      key_->tell();
+    }
   }
 }
 

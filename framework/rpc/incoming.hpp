@@ -15,17 +15,16 @@ namespace mailroom::rpc {
 /// activation.
 class incoming {
  public:
-  /// Borrows `from`: whoever keeps a call beyond the batch that it came in keeps the caller too.
-  incoming(activation& at,
-           caller& from,
-           const arrived_call& what,
-           ref<call_chain> within = {}) noexcept
+  /// A call of `batch`. Borrows the caller: whoever keeps a call beyond the batch that it came in
+  /// keeps the caller too.
+  incoming(activation& at, const call_batch& batch, const arrived_call& what) noexcept
       : at_(&at),
-        from_(&from),
+        from_(batch.from().get()),
         until_(what.until),
         id_(what.id),
         what_(what.what),
-        within_(std::move(within)),
+        within_(batch.chain_of(what)),
+        key_(batch.key_of(what)),
         open_(true),
         wants_answer_(what.wants_answer),
         priority_(what.priority) {}
@@ -36,6 +35,7 @@ class incoming {
         id_(other.id_),
         what_(other.what_),
         within_(std::move(other.within_)),
+        key_(std::move(other.key_)),
         open_(std::exchange(other.open_, false)),
         wants_answer_(other.wants_answer_),
         priority_(other.priority_) {}
@@ -92,6 +92,8 @@ class incoming {
   std::uint8_t priority() const noexcept { return priority_; }
   /// Null: nothing was told.
   const ref<call_chain>& within() const noexcept { return within_; }
+  /// Others may wait for the same answer.
+  bool is_keyed() const noexcept { return static_cast<bool>(key_); }
 
  private:
   static error ran_and_failed(const error& why) {
@@ -103,6 +105,7 @@ class incoming {
   bool begin_answer() noexcept;
   wire::batch& open_answer();
   void finish_answer(wire::batch& batch) noexcept;
+  std::uint8_t answer_flags() const noexcept;
 
   activation* at_;
   caller* from_;
@@ -110,6 +113,7 @@ class incoming {
   std::uint64_t id_;
   const method* what_;
   ref<call_chain> within_;
+  ref<keyed_call> key_;
   bool open_;
   bool wants_answer_;
   std::uint8_t priority_;

@@ -16,6 +16,7 @@ void link_writer::close() noexcept {
 void link_writer::hold() {
   flush();
   if (!pending_.empty()) {
+    taken_ += pending_.count();
     queue(pending_.take());
   }
   held_ = true;
@@ -32,6 +33,16 @@ void link_writer::queue(wire::buffer frame) {
   queue_.push_back(std::move(frame));
 }
 
+// Of what has not left, it is known that the peer has not seen it.
+bool link_writer::send(wire::buffer& frame) {
+  const auto messages = wire::load<std::uint32_t>(frame.data() + 4);
+  if (!link_->send(frame)) {
+    return false;
+  }
+  sent_ += messages;
+  return true;
+}
+
 void link_writer::flush() noexcept {
   if (link_ == nullptr) {
     if (closed_) {
@@ -41,7 +52,7 @@ void link_writer::flush() noexcept {
   }
   while (!queue_.empty() && (!held_ || may_leave_ > 0)) {
     const std::size_t size = queue_.front().size();
-    if (!link_->send(queue_.front())) {
+    if (!send(queue_.front())) {
       break;
     }
     queue_.pop_front();
@@ -56,8 +67,9 @@ void link_writer::flush() noexcept {
     return;  // Goes on growing until there is room.
   }
   last_frame_ = std::min(pending_.size(), large_frame + large_frame / 4);
+  taken_ += pending_.count();
   wire::buffer frame = pending_.take();
-  if (waits || !link_->send(frame)) {
+  if (waits || !send(frame)) {
     queue(std::move(frame));
   }
 }

@@ -65,6 +65,10 @@ class link_writer final : public executors::event_loop::source {
   void on_writable() noexcept { flush(); }
   void flush() noexcept;
 
+  /// Messages written so far, and how many of these have left for the link.
+  std::uint64_t written_messages() const noexcept { return taken_ + pending_.count(); }
+  std::uint64_t sent_messages() const noexcept { return sent_; }
+
   /// Bytes that have not reached the network: written, queued here, or accepted by the link.
   std::size_t backlog() const noexcept {
     return pending_.size() + queued_bytes_ + (link_ != nullptr ? link_->unsent_bytes() : 0);
@@ -77,6 +81,7 @@ class link_writer final : public executors::event_loop::source {
   static constexpr std::size_t worth_reserving = 1024;                  // Bytes.
 
   void on_ready() noexcept override { flush(); }
+  bool send(wire::buffer& frame);
   void queue(wire::buffer frame);
 
   executors::event_loop& loop_;
@@ -88,6 +93,8 @@ class link_writer final : public executors::event_loop::source {
   std::size_t may_leave_ = 0;       // So many of them, while the others are held.
   std::size_t queued_bytes_ = 0;
   std::size_t last_frame_ = 0;  // Bytes.
+  std::uint64_t taken_ = 0;     // Messages, into frames.
+  std::uint64_t sent_ = 0;      // Of these.
 };
 
 }  // namespace mailroom::rpc

@@ -6,11 +6,22 @@
 #include <utility>
 
 namespace mailroom::rpc {
+namespace {
 
-outbound_link::outbound_link(connector& home, outbound_session& of, std::string address)
+std::uint16_t head_size(const pending_call& call) noexcept {
+  return call.key != 0 ? wire::call_head::size_with_key : wire::call_head::size;
+}
+
+}  // namespace
+
+outbound_link::outbound_link(connector& home,
+                             outbound_session& of,
+                             std::string address,
+                             std::uint32_t loop)
     : home_(home),
       session_(of),
       address_(std::move(address)),
+      loop_(loop),
       writer_(home.loop(), wire::plane::data) {}
 
 outbound_link::~outbound_link() {
@@ -50,9 +61,21 @@ wire::batch& outbound_link::begin(const pending_call& call, std::uint64_t id) {
   if (call.within) {
     wire::write_chain(batch, id, call.within->links());
   }
+  head.attempt = call.attempt;
   const auto kind = call.how == pending_call::kind::call ? wire::kind::call : wire::kind::cast;
-  head.write(batch.begin(kind, wire::call_head::size));
+  std::byte* const to = batch.begin(kind, head_size(call));
+  head.write(to);
+  if (call.key != 0) {
+    wire::store(to + wire::call_head::size, home_.key_salt_);
+    wire::store(to + wire::call_head::size + sizeof home_.key_salt_, call.key);
+  }
   return batch;
+}
+
+void outbound_link::cancel(const pending_call& call) const {
+  if (const auto& tell = session_.info().cancel) {
+    tell({call.id, loop_, routes_[call.what.names.number] - 1});
+  }
 }
 
 std::uint32_t outbound_link::route_of(const wire::route& names, wire::batch& batch) {
@@ -69,12 +92,15 @@ std::uint32_t outbound_link::route_of(const wire::route& names, wire::batch& bat
   return known - 1;
 }
 
-bool outbound_link::finish(const pending_call& call) noexcept {
+bool outbound_link::finish(pending_call& call, bool keep) {
   wire::batch& batch = writer_.pending();
-  body_size_ = batch.message_size() - wire::message_head_size - wire::call_head::size;
+  body_size_ = batch.message_size() - wire::message_head_size - head_size(call);
   if (body_size_ > session_.info().max_body) {
     drop();
     return false;
+  }
+  if (keep) {
+    call.arguments.append(batch.bytes().bytes().last(body_size_));
   }
   batch.finish();
   if (call.how == pending_call::kind::call) {
@@ -139,7 +165,7 @@ result<void> outbound_link::read(const wire::frame& received) {
           return error(errc::protocol_error, "reply with fixed fields too short");
         }
         if (const auto call = home_.take(id, *this)) {
-          call->succeed(received, each.payload);
+          succeed(*call, received, each);
         }
         break;
       }
@@ -148,8 +174,8 @@ result<void> outbound_link::read(const wire::frame& received) {
         if (!failed) {
           return failed.error();
         }
-        if (const auto call = home_.take(failed->id, *this)) {
-          call->fail(std::move(failed->why));
+        if (auto call = home_.take(failed->id, *this)) {
+          home_.failed(*this, std::move(call), std::move(failed->why));
         }
         break;
       }
@@ -170,6 +196,22 @@ result<void> outbound_link::read(const wire::frame& received) {
       default: break;  // A newer peer's; PROTOCOL.md says to skip it.
     }
   }
+}
+
+void outbound_link::succeed(pending_call& call,
+                            const wire::frame& received,
+                            const wire::message& answer) noexcept {
+  if (session_.health().in_trouble()) {
+    session_.health().succeeded();
+  }
+  call.what.servers->budget.succeeded();
+  if ((answer.flags & wire::id_head::idempotent_flag) != 0) {
+    call.what.idempotent.store(true, std::memory_order_relaxed);
+  }
+  if (call.attempt != 0) {
+    call.failure.reset();
+  }
+  call.succeed(received, answer.payload);
 }
 
 void outbound_link::on_writable(link&) noexcept {

@@ -15,7 +15,8 @@ class outbound_session;
 /// only.
 class outbound_link final : public link_observer {
  public:
-  outbound_link(connector& home, outbound_session& of, std::string address);
+  /// `loop` is the number of that loop.
+  outbound_link(connector& home, outbound_session& of, std::string address, std::uint32_t loop);
   ~outbound_link();
 
   /// Starts to connect. An error means it will not.
@@ -32,10 +33,18 @@ class outbound_link final : public link_observer {
   /// Begins a call or cast; the payload is written into the returned batch, then `finish` or
   /// `drop`.
   wire::batch& begin(const pending_call& call, std::uint64_t id);
-  /// False if the body is over the peer's limit; it was taken back then.
-  bool finish(const pending_call& call) noexcept;
+  /// False if the body is over the peer's limit; it was taken back then. `keep`: the call gets a
+  /// copy of its arguments.
+  bool finish(pending_call& call, bool keep);
   void drop() noexcept;
   std::size_t body_size() const noexcept { return body_size_; }
+  /// Messages so far, the one finished last included; and whether so many have left.
+  std::uint64_t written() const noexcept { return writer_.written_messages(); }
+  bool has_sent(std::uint64_t messages) const noexcept {
+    return messages <= writer_.sent_messages();
+  }
+  /// Tells the peer that nobody waits any more for a call that was sent here.
+  void cancel(const pending_call& call) const;
 
   /// Sends a fence: the session is told when all that was written before has reached its endpoints,
   /// and what the peer had written has come.
@@ -52,11 +61,15 @@ class outbound_link final : public link_observer {
 
   std::uint32_t route_of(const wire::route& names, wire::batch& batch);
   result<void> read(const wire::frame& received);
+  void succeed(pending_call& call,
+               const wire::frame& received,
+               const wire::message& answer) noexcept;
   void end(const error& why) noexcept;
 
   connector& home_;
   outbound_session& session_;
   const std::string address_;
+  const std::uint32_t loop_;
   link* link_ = nullptr;
   link_writer writer_;
   std::vector<std::uint32_t>

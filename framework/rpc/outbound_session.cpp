@@ -24,10 +24,14 @@ struct by_name {
 outbound_session::outbound_session(connector& home,
                                    connector::session_info agreed,
                                    connector::session_watch watch)
-    : home_(home), agreed_(std::move(agreed)), watch_(std::move(watch)) {
+    : home_(home),
+      agreed_(std::move(agreed)),
+      watch_(std::move(watch)),
+      number_(++home.last_session_),
+      health_(home.health_of(agreed_.address)) {
   assert(!agreed_.data.empty());
-  for (const auto& address : agreed_.data) {
-    links_.push_back(std::make_unique<outbound_link>(home_, *this, address));
+  for (std::uint32_t loop = 0; const auto& address : agreed_.data) {
+    links_.push_back(std::make_unique<outbound_link>(home_, *this, address, loop++));
   }
   set_topics(std::exchange(agreed_.topics, {}));
 }

@@ -33,6 +33,9 @@ class outbound_session final {
   const connector::session_info& info() const noexcept { return agreed_; }
   connector::session_info& info() noexcept { return agreed_; }
   const connector::session_watch& watch() const noexcept { return watch_; }
+  /// Of the connector's; never 0.
+  std::uint32_t number() const noexcept { return number_; }
+  server_health& health() const noexcept { return health_; }
 
   /// The peer has taken up all links.
   bool ready() const noexcept;
@@ -65,6 +68,8 @@ class outbound_session final {
   connector& home_;
   connector::session_info agreed_;
   connector::session_watch watch_;
+  const std::uint32_t number_;
+  server_health& health_;                              // Of its address.
   std::vector<std::unique_ptr<outbound_link>> links_;  // By the peer's loops; at least one.
   wire::stuck stuck_;
   std::vector<wire::topic_home> said_;  // If some are still called by another link than it says.

@@ -23,7 +23,7 @@ void activation::sort_out_own_chain(call_batch& arrived) noexcept {
     if (lets_in && occupant_ == nullptr) {
       start(arrived, call, runner_.now());
     } else {
-      incoming(*this, *arrived.from(), call)
+      incoming(*this, arrived, call)
           .fail(error(
               errc::deadlock,
               execution::not_run,

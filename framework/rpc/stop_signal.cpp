@@ -1,11 +1,18 @@
 #include <mailroom/framework/rpc/activation.hpp>
+#include <mailroom/framework/rpc/caller.hpp>
+#include <mailroom/framework/rpc/given_up_calls.hpp>
 #include <mailroom/framework/rpc/stop_signal.hpp>
 
 namespace mailroom::rpc {
 
-stop_signal::owner stop_signal::make(activation& at, const async::flow& of) {
-  owner made(new stop_signal(at, of));
-  if (at.has_ended() || of.until.passed(at.now())) {
+stop_signal::owner stop_signal::make(activation& at,
+                                     const async::flow& of,
+                                     const caller* from,
+                                     bool shared) {
+  owner made(new stop_signal(at, of, from, shared));
+  const bool given_up = from != nullptr && of.call != 0 &&
+                        ((from->has_gone() && !shared) || at.is_given_up(*from, of.call));
+  if (at.has_ended() || given_up || of.until.passed(at.now())) {
     made->source_.request_stop();
     return made;
   }
@@ -29,6 +36,18 @@ void stop_signal::stop() noexcept {
   const async::flow_scope scope(&callbacks);
   std::stop_source kept = source_;
   kept.request_stop();
+}
+
+// What several wait for goes on when the connection of one of them has ended: it will come again.
+bool stop_signal::is_given_up_by(const cancel_note& what) const noexcept {
+  return what.names(from_, of_.call) && !(what.all() && shared_);
+}
+
+void stop_signal::request() noexcept {
+  at_.cancel(*this);
+  if (!noticed_) {
+    on_time();
+  }
 }
 
 void stop_signal::let_go() noexcept {

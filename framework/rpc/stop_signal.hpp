@@ -8,10 +8,12 @@
 namespace mailroom::rpc {
 
 class activation;
+class caller;
+class cancel_note;
 
 /// Stops the token of one handler, from when the handler asks for it to its end: when its
-/// activation ends, or its deadline passes. Used on turns of the activation, where it also calls
-/// whoever waits for the stop.
+/// activation ends, its deadline passes, or its caller gives the call up. Used on turns of the
+/// activation, where it also calls whoever waits for the stop.
 class stop_signal final : private executors::timer, private async::work {
  public:
   struct letting_go {
@@ -19,8 +21,9 @@ class stop_signal final : private executors::timer, private async::work {
   };
   using owner = std::unique_ptr<stop_signal, letting_go>;
 
-  /// For the handler whose flow is `of`. Stopped from the start if it is too late already.
-  static owner make(activation& at, const async::flow& of);
+  /// For the handler whose flow is `of`, called by `from` (null: by nobody); `shared`: others may
+  /// wait for its answer. Stopped from the start if it is too late already.
+  static owner make(activation& at, const async::flow& of, const caller* from, bool shared);
 
   std::stop_token token() const noexcept { return source_.get_token(); }
 
@@ -30,9 +33,13 @@ class stop_signal final : private executors::timer, private async::work {
  private:
   friend class activation;
 
-  stop_signal(activation& at, const async::flow& of) noexcept : at_(at), of_(of) {}
+  stop_signal(activation& at, const async::flow& of, const caller* from, bool shared) noexcept
+      : at_(at), of_(of), from_(from), shared_(shared) {}
   ~stop_signal() = default;
 
+  bool is_given_up_by(const cancel_note& what) const noexcept;
+  /// Has it stopped as soon as that may be.
+  void request() noexcept;
   void let_go() noexcept;
   void leave() noexcept;
   void on_time() noexcept override;
@@ -42,6 +49,8 @@ class stop_signal final : private executors::timer, private async::work {
 
   activation& at_;
   const async::flow& of_;
+  const caller* const from_;
+  const bool shared_;
   std::stop_source source_;
   bool noticed_ = false;  // The deadline's notice lies in the inbox. Its timer writes this before.
   bool let_go_ = false;

@@ -159,6 +159,7 @@ namespace {
 constexpr std::uint16_t ping_head_size = 8;
 constexpr std::uint16_t pong_head_size = 24;
 constexpr std::uint16_t admin_reply_head_size = 16;
+constexpr std::uint16_t cancel_head_size = 16;
 
 template <class T>
 void write_map(batch& into, kind what, const T& body) {
@@ -398,17 +399,24 @@ result<admin_reply> read_admin_reply(const message& from) {
   return what;
 }
 
-void write_cancel(batch& into, std::uint64_t id) {
-  store(into.begin(kind::cancel, id_head::size), id);
+void write_cancel(batch& into, const cancel& what) {
+  std::byte* head = into.begin(kind::cancel, cancel_head_size);
+  store(head, what.id);
+  store(head + 8, what.loop);
+  store(head + 12, what.route);
   into.finish();
 }
 
-result<std::uint64_t> read_cancel(const message& from) {
-  std::uint64_t id = 0;
-  if (!id_head::read(from.head, id)) {
+result<cancel> read_cancel(const message& from) {
+  cancel what;
+  if (!id_head::read(from.head, what.id)) {
     return malformed("cancel with fixed fields too short");
   }
-  return id;
+  if (from.head.size() >= cancel_head_size) {
+    what.loop = load<std::uint32_t>(from.head.data() + 8);
+    what.route = load<std::uint32_t>(from.head.data() + 12);
+  }
+  return what;
 }
 
 void write_bye(batch& into) {

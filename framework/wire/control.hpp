@@ -172,9 +172,16 @@ struct admin_reply {
 void write_admin_reply(batch& into, const admin_reply& what);
 result<admin_reply> read_admin_reply(const message& from);
 
-/// The caller has given up on call `id` of the session.
-void write_cancel(batch& into, std::uint64_t id);
-result<std::uint64_t> read_cancel(const message& from);
+/// The caller has given up on a call of the session.
+struct cancel {
+  static constexpr std::uint32_t not_told = 0xffffffffU;
+
+  std::uint64_t id = 0;
+  std::uint32_t loop = not_told;   ///< By whose data link it went.
+  std::uint32_t route = not_told;  ///< Of that link.
+};
+void write_cancel(batch& into, const cancel& what);
+result<cancel> read_cancel(const message& from);
 
 /// The last message of an orderly end.
 void write_bye(batch& into);

@@ -204,9 +204,13 @@ class reader {
   std::uint32_t left_;
 };
 
+/// By which a server knows that a call is the same as one before. All zero is none.
+using call_key = std::array<std::byte, 16>;
+
 /// Fixed fields of call and cast. `deadline` is nanoseconds on the sender's monotonic clock.
 struct call_head {
   static constexpr std::uint16_t size = 24;
+  static constexpr std::uint16_t size_with_key = 40;  ///< The key stands behind the others.
   static constexpr std::int64_t no_deadline = INT64_MAX;
   static constexpr std::uint8_t for_all_bit = 1;
 
@@ -238,11 +242,23 @@ struct call_head {
     into.for_all = (static_cast<std::uint8_t>(head[22]) & for_all_bit) != 0;
     return true;
   }
+
+  static bool has_key(std::span<const std::byte> head) noexcept {
+    return head.size() >= size_with_key;
+  }
+  /// Precondition: there is one, or zeros.
+  static call_key key_in(std::span<const std::byte> head) noexcept {
+    call_key key;
+    std::memcpy(key.data(), head.data() + size, key.size());
+    return key;
+  }
 };
 
-/// Fixed field of reply (payload: the value), of cancel, and of fence and fenced (a number).
+/// Fixed field of reply (payload: the value), of fence and fenced (a number), and the first one of
+/// cancel.
 struct id_head {
   static constexpr std::uint16_t size = 8;
+  static constexpr std::uint8_t idempotent_flag = 1;  ///< Of a reply's message: the method is.
 
   static bool read(std::span<const std::byte> head, std::uint64_t& id) noexcept {
     if (head.size() < size) {

@@ -65,6 +65,10 @@ struct node_options {
   std::size_t backlog_per_peer = std::size_t{64}
                                  << 20U;  ///< Bytes not taken by one peer, before it is cut off
                                           ///< (answers) or `errc::busy` (calls).
+  /// Answers to idempotent calls that are kept, in bytes and for how long: a call that comes again,
+  /// since its caller has lost the first answer, is told it instead of being run again. 0: none.
+  std::size_t kept_answers = std::size_t{16} << 20U;
+  duration answers_kept_for = std::chrono::minutes(2);
   /// Called when an operator asks that this node drains (`mailroom drain`): on the control thread,
   /// so it only asks whoever runs the node to `stop` it. Without it the node refuses.
   /// `run_service` ends the process as SIGTERM does.
@@ -142,9 +146,10 @@ class node {
   std::future<void> run(std::string name, std::function<task<void>(context&)> body);
 
   /// Asks the control plane of the node at `address` (one of `connect`): "describe", "executors",
-  /// "stats". The value is MessagePack, to be read with `wire::unpack` or `wire::json_from_body`.
-  /// It goes past all executors and loops: it answers even if they are stuck. Errors:
-  /// `unreachable`, `expired`, or what the node answers. Blocks. @threadsafe after `start`
+  /// "stats", "ledger". The value is MessagePack, to be read with `wire::unpack` or
+  /// `wire::json_from_body`. It goes past all executors and loops: it answers even if they are
+  /// stuck. Errors: `unreachable`, `expired`, or what the node answers. Blocks. @threadsafe after
+  /// `start`
   result<bytes> admin(const std::string& address,
                       std::string_view verb,
                       duration timeout = std::chrono::seconds(5));

@@ -10,6 +10,7 @@
 #include <mailroom/framework/executors/event_loop.hpp>
 #include <mailroom/framework/executors/executor.hpp>
 #include <mailroom/framework/executors/turn_watch.hpp>
+#include <mailroom/framework/rpc/answer_store.hpp>
 #include <mailroom/framework/rpc/connector.hpp>
 #include <mailroom/framework/rpc/control_client.hpp>
 #include <mailroom/framework/rpc/control_server.hpp>
@@ -138,6 +139,8 @@ class running_node {
   std::uint64_t arrived() const;
   /// Peers are told; the future is ready when this node itself knows.
   std::future<void> topics_changed();
+  /// To the loops that the calls went to.
+  void pass_on(const rpc::session_id& session, const std::vector<wire::cancel>& given_up);
   void add_verbs();
   void start_watchdog();
   void tell_of(const executors::stuck_turn& what) const;
@@ -145,6 +148,7 @@ class running_node {
   wire::buffer executors_table();
   wire::buffer stats() const;
   wire::buffer peers() const;
+  wire::buffer ledger() const;
   void tell_of_unused_settings() const;
   bool holds(const actors::endpoint& which) const;  // Under endpoints_mutex_.
   void each_endpoint(const std::function<void(actors::endpoint&)>& see);
@@ -164,6 +168,7 @@ class running_node {
   rpc::session_table sessions_;
   rpc::dispatcher dispatcher_;
   std::optional<rpc::vigil> awake_;
+  rpc::answer_store answers_;
   std::unique_ptr<executors::turn_watch> watchdog_;  // Null: there is none.
   std::map<std::string, std::unique_ptr<executors::executor>>
       executors_;  // By name. Guarded by endpoints_mutex_ once others can ask.

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <future>
+#include <iterator>
 #include <memory>
 #include <utility>
 
@@ -64,6 +65,9 @@ void running_node::join_self() {
   info.in_flight = options_.in_flight_per_peer;
   info.max_body = options_.max_body;
   host_.random(info.session);
+  info.cancel = [this, session = info.session](const wire::cancel& what) {
+    pass_on(session, {what});
+  };
   rpc::session_table::session known;
   known.node = options_.name;
   sessions_.open(info.session, std::move(known));
@@ -115,6 +119,21 @@ std::uint64_t running_node::arrived() const {
         counts.calls.load(std::memory_order_relaxed) + counts.casts.load(std::memory_order_relaxed);
   }
   return all;
+}
+
+void running_node::pass_on(const rpc::session_id& session,
+                           const std::vector<wire::cancel>& given_up) {
+  for (std::uint32_t loop = 0; loop < loops_.size(); ++loop) {
+    std::vector<wire::cancel> here;
+    std::copy_if(given_up.begin(), given_up.end(), std::back_inserter(here), [&](const auto& each) {
+      return each.loop == loop;
+    });
+    if (!here.empty()) {
+      loops_[loop]->post([this, loop, session, here = std::move(here)] {
+        data_[loop].server->cancel(session, here);
+      });
+    }
+  }
 }
 
 result<void> running_node::open_ports() {

@@ -42,6 +42,7 @@ running_node::running_node(const node_options& with, platform& host)
       control_loop_("mr-ctl", host),
       local_(rpc::transport::limits{.max_frame = max_frame(with)}),
       zmq_(rpc::transport::limits{.max_frame = max_frame(with)}, host),
+      answers_({.bytes = with.kept_answers, .time = with.answers_kept_for}),
       pool_(with.blocking_threads, host),
       started_(host.now()) {
   host_.random(incarnation_);
@@ -89,7 +90,7 @@ result<void> running_node::open() {
   data_.resize(loops_.size());
   on_each_loop([&](std::size_t loop) {
     data_[loop].server = std::make_unique<rpc::data_server>(
-        *loops_[loop], dispatcher_, sessions_, answers, &*awake_);
+        *loops_[loop], dispatcher_, sessions_, answers, &*awake_, &answers_);
   });
   rpc::control_server::identity self;
   self.node = options_.name;
@@ -104,6 +105,10 @@ result<void> running_node::open() {
           for (std::size_t i = 0; i < loops_.size(); ++i) {
             loops_[i]->post([this, i, ended] { data_[i].server->drop(ended); });
           }
+        });
+    control_server_->on_cancel(
+        [this](const rpc::session_id& session, const std::vector<wire::cancel>& given_up) {
+          pass_on(session, given_up);
         });
     add_verbs();
     start_health();

@@ -279,6 +279,14 @@ config_schema node_schema(const std::vector<option>& more) {
             .type = option_type::size,
             .fallback = "32MiB",
             .help = "largest body"})
+      .add({.key = "node.kept_answers",
+            .type = option_type::size,
+            .fallback = "16MiB",
+            .help = "answers to idempotent calls that are kept for calls that come again; 0: none"})
+      .add({.key = "node.answers_kept_for",
+            .type = option_type::time,
+            .fallback = "2m",
+            .help = "and for how long"})
       .add({.key = "node.drain",
             .type = option_type::time,
             .fallback = "5s",
@@ -329,7 +337,9 @@ result<node_options> node_options_from(const config& settings) {
       .heartbeat = settings.time("node.heartbeat"),
       .stuck_after = settings.time("node.stuck_after"),
       .watchdog = settings.time("node.watchdog"),
-      .max_body = static_cast<std::size_t>(settings.size("node.max_body"))};
+      .max_body = static_cast<std::size_t>(settings.size("node.max_body")),
+      .kept_answers = static_cast<std::size_t>(settings.size("node.kept_answers")),
+      .answers_kept_for = settings.time("node.answers_kept_for")};
   if (const auto wrong = find_wrong(read)) {
     return refused(settings, std::string("node.") + wrong->name, std::string(wrong->why.message()));
   }

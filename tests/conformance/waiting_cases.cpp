@@ -73,6 +73,16 @@ void tells_blocking_handlers_of_the_stop(const combination& of) {
   BOOST_TEST(code_of(behind.get()) == "stopping");
 }
 
+void tells_handlers_that_their_caller_has_given_up(const combination& of) {
+  stage at(of);
+  {
+    const auto holding = artisan_of(at).async_call<said>("hold");
+    BOOST_REQUIRE(eventually([&] { return at.server().count("holding") == 1; }));
+  }
+  BOOST_TEST(eventually([&] { return at.server().count("told") == 1; }));
+  at.check_thread(artisan_of(at).call<said>("plain").value());
+}
+
 void starts_calls_together_and_waits_for_them(const combination& of) {
   stage at(of);
   BOOST_TEST(artisan_of(at).call<int>("call_together").value() == 3);

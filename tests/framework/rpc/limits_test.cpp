@@ -223,7 +223,7 @@ BOOST_AUTO_TEST_CASE(calls_that_wait_for_a_server_take_no_more_than_the_backlog)
   const auto* to = out->name({.topic = "nowhere"}, "nothing").value();
   std::vector<ref<rpc::pending_call>> calls;
   for (std::size_t i = 0; i < submitted; ++i) {
-    calls.push_back(out->call(*to, deadline::none(), true, 0, std::string(), 1));
+    calls.push_back(out->call(*to, rpc::call_settings{.wait_for_ready = true}, std::string(), 1));
   }
   std::size_t wait = 0;
   alone.on_loop([&] {
@@ -241,7 +241,7 @@ BOOST_AUTO_TEST_CASE(calls_that_wait_for_a_server_take_no_more_than_the_backlog)
   alone.on_loop([&] {
     out->close();
     // Their places are free again.
-    const auto last = out->call(*to, deadline::none(), true, 0, std::string(), 1);
+    const auto last = out->call(*to, rpc::call_settings{.wait_for_ready = true}, std::string(), 1);
     BOOST_TEST((last->failure.value() == errc::cancelled));
     out.reset();
   });

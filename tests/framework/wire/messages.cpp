@@ -73,6 +73,12 @@ result<json> call_to_json(const wire::message& from) {
   if (head.for_all) {
     shown["for_all"] = true;
   }
+  if (from.what == kind::call && wire::call_head::has_key(from.head)) {
+    const auto key = wire::call_head::key_in(from.head);
+    if (key != wire::call_key{}) {
+      shown["key"] = hex(key);
+    }
+  }
   return shown;
 }
 
@@ -81,7 +87,11 @@ result<json> reply_to_json(const wire::message& from) {
   if (!wire::id_head::read(from.head, id)) {
     return short_fields();
   }
-  return json{{"kind", "reply"}, {"id", id}, {"value", body(from.payload)}};
+  json shown{{"kind", "reply"}, {"id", id}, {"value", body(from.payload)}};
+  if ((from.flags & wire::id_head::idempotent_flag) != 0) {
+    shown["idempotent"] = true;
+  }
+  return shown;
 }
 
 result<json> failure_to_json(const wire::message& from) {
@@ -247,8 +257,13 @@ result<json> control_to_json(const wire::message& from) {
       });
     case kind::admin_reply: return shown(wire::read_admin_reply(from), admin_reply_to_json);
     case kind::cancel:
-      return shown(wire::read_cancel(from), [](std::uint64_t id) -> json {
-        return {{"kind", "cancel"}, {"id", id}};
+      return shown(wire::read_cancel(from), [](const wire::cancel& what) -> json {
+        json cancel{{"kind", "cancel"}, {"id", what.id}};
+        if (what.route != wire::cancel::not_told) {
+          cancel["loop"] = what.loop;
+          cancel["route"] = what.route;
+        }
+        return cancel;
       });
     case kind::bye: return json{{"kind", "bye"}};
     case kind::stuck:

@@ -55,7 +55,15 @@ void write_call(wire::batch& into, const json& what) {
   head.attempt = what["attempt"];
   head.priority = what["priority"];
   head.for_all = what.value("for_all", false);
-  head.write(into.begin(what["kind"] == "call" ? kind::call : kind::cast, wire::call_head::size));
+  const auto sort = what["kind"] == "call" ? kind::call : kind::cast;
+  if (what.contains("key")) {
+    const auto key = unhex(what["key"]);
+    std::byte* to = into.begin(sort, wire::call_head::size_with_key);
+    head.write(to);
+    std::copy(key.begin(), key.end(), to + wire::call_head::size);
+  } else {
+    head.write(into.begin(sort, wire::call_head::size));
+  }
   into.bytes().append(wire::arguments_from_json(what["arguments"].dump()).value().bytes());
   into.finish();
 }
@@ -91,7 +99,9 @@ void write_data(wire::batch& into, const json& what) {
   if (name == "call" || name == "cast") {
     write_call(into, what);
   } else if (name == "reply") {
-    wire::store<std::uint64_t>(into.begin(kind::reply, wire::id_head::size), what["id"]);
+    const auto flags = what.value("idempotent", false) ? wire::id_head::idempotent_flag : 0;
+    wire::store<std::uint64_t>(
+        into.begin(kind::reply, wire::id_head::size, static_cast<std::uint8_t>(flags)), what["id"]);
     into.bytes().append(wire::value_from_json(what["value"].dump()).value().bytes());
     into.finish();
   } else if (name == "chain") {
@@ -186,7 +196,10 @@ void write_control(wire::batch& into, const json& what) {
   } else if (name == "admin" || name == "admin_reply") {
     write_admin(into, what);
   } else if (name == "cancel") {
-    wire::write_cancel(into, what["id"]);
+    wire::write_cancel(into,
+                       {what["id"],
+                        what.value("loop", wire::cancel::not_told),
+                        what.value("route", wire::cancel::not_told)});
   } else if (name == "bye") {
     wire::write_bye(into);
   } else if (name == "stuck") {

@@ -244,6 +244,13 @@ def arguments(fields, payload):
     return {**fields, "arguments": shown(one_value(payload))}
 
 
+def call_fields(head):
+    fields = CALL(head)
+    if len(head) >= 40 and any(head[24:40]):
+        fields["key"] = head[24:40].hex()
+    return fields
+
+
 def call(fields, payload):
     flags = fields.pop("flags")
     if flags & FOR_ALL:
@@ -312,12 +319,20 @@ def bare(fields, _):
     return fields
 
 
+def cancel_fields(head):
+    fields = named("Q", "id")(head)
+    loop, route = struct.unpack("<II", head[8:16]) if len(head) >= 16 else (NOT_TOLD, NOT_TOLD)
+    return fields if route == NOT_TOLD else {**fields, "loop": loop, "route": route}
+
+
 CALL = named("QqIBBBx", "id", "deadline", "route", "attempt", "priority", "flags")
 HIGHEST_PRIORITY = 7
 FOR_ALL = 1
+IDEMPOTENT = 1
+NOT_TOLD = 0xffffffff
 NOTHING = named("")
 DATA = {
-    1: ("call", CALL, call),
+    1: ("call", call_fields, call),
     2: ("cast", CALL, call),
     3: ("reply", named("Q", "id"), reply),
     4: ("failure", named("QHBxI", "id", "code", "execution", "retry_after_ms"), failure),
@@ -342,7 +357,7 @@ CONTROL = {
     38: ("goaway", NOTHING, mapped(GOAWAY)),
     39: ("admin", named("Q", "id"), admin),
     40: ("admin_reply", named("QH6x", "id", "code"), admin_reply),
-    41: ("cancel", named("Q", "id"), bare),
+    41: ("cancel", cancel_fields, bare),
     42: ("bye", NOTHING, bare),
     43: ("stuck", NOTHING, mapped(STUCK)),
 }
@@ -359,7 +374,7 @@ def read_frame(data):
     at, messages = 8, []
     for _ in range(count):
         need(len(data) - at >= 8, "cut short in a message head")
-        kind, _flags, head, length = struct.unpack("<BBHI", data[at:at + 8])
+        kind, flags, head, length = struct.unpack("<BBHI", data[at:at + 8])
         need(length <= len(data) - at - 8, "cut short in a message")
         need(head <= length, "fixed fields beyond the message")
         body = data[at + 8:at + 8 + length]
@@ -367,6 +382,8 @@ def read_frame(data):
         if kind in kinds:
             called, fields, meaning = kinds[kind]
             messages.append({"kind": called, **meaning(fields(body[:head]), body[head:])})
+            if called == "reply" and flags & IDEMPOTENT:
+                messages[-1]["idempotent"] = True
         else:
             messages.append({"kind": "unknown", "type": kind})
     need(at == len(data), "bytes after the last message")

@@ -6,6 +6,7 @@
 #include <atomic>
 #include <filesystem>
 #include <iterator>
+#include <span>
 #include <utility>
 
 namespace mailroom::tests {
@@ -25,7 +26,7 @@ site::site(std::string name, options with)
       loop_("mr-" + name_, platform::system()),
       pool_(with.blocking_threads),
       connector_(loop_, platform::system(), with.outgoing),
-      server_(loop_, dispatcher_, sessions_, with.bounds) {
+      server_(loop_, dispatcher_, sessions_, with.bounds, nullptr, &answers_) {
   loop_.start();
   executors::executor::options how;
   how.name = name_;
@@ -128,6 +129,10 @@ void site::connect(site& other, std::uint32_t in_flight) {
   agreed.session = other.open_session(name_);
   agreed.in_flight = in_flight;
   agreed.topics = other.dispatcher_.topics();
+  agreed.cancel = [&other, session = agreed.session](const wire::cancel& what) {
+    other.loop_.post(
+        [&other, session, what] { other.server_.cancel(session, std::span(&what, 1)); });
+  };
   const auto up = std::make_shared<tally>();
   on_loop([&] {
     connector_.open_session(

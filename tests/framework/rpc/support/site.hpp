@@ -95,6 +95,7 @@ class site {
   rpc::dispatcher dispatcher_;
   rpc::session_table sessions_;
   rpc::connector connector_;
+  rpc::answer_store answers_{{}};
   rpc::data_server server_;
   std::unique_ptr<rpc::transport::port> port_;
   std::string address_;
