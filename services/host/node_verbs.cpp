@@ -71,6 +71,7 @@ void fields_of_calls(packer& out, const std::vector<const rpc::activation*>& ins
   field(out, "expired", counted(&counters::expired));
   field(out, "refused", counted(&counters::refused));
   field(out, "dropped", counted(&counters::dropped));
+  field(out, "cancelled", counted(&counters::cancelled));
 }
 
 }  // namespace
@@ -113,6 +114,7 @@ void running_node::add_verbs() {
   });
   control_server_->add_verb("peers", [this](auto) -> result<wire::buffer> { return peers(); });
   control_server_->add_verb("stats", [this](auto) -> result<wire::buffer> { return stats(); });
+  control_server_->add_verb("ledger", [this](auto) -> result<wire::buffer> { return ledger(); });
 }
 
 wire::buffer running_node::describe() {
@@ -137,7 +139,7 @@ wire::buffer running_node::describe() {
   for (const auto& [at, instances, loop] : all) {
     const auto* what = instances.front();
     const auto& others = what->definition().others;
-    out.pack_map(20);
+    out.pack_map(21);
     field(out, "exchange", at.exchange);
     field(out, "topic", at.topic);
     field(out, "namespace", at.name_space);
@@ -255,7 +257,7 @@ wire::buffer running_node::stats() const {
   using in = rpc::inbound_counters;
   const auto& calls = connector_->counts();
   const auto links = zmq_.stats();
-  out.pack_map(22);
+  out.pack_map(26);
   field(out, "cpu_us", microseconds(used.ru_utime) + microseconds(used.ru_stime));
   field(out, "max_rss_bytes", std::int64_t{used.ru_maxrss} * 1024);
   field(out, "uptime_us", microseconds(host_.now() - started_));
@@ -265,6 +267,8 @@ wire::buffer running_node::stats() const {
   field(out, "casts_received", arrived(&in::casts));
   field(out, "expired_on_arrival", arrived(&in::expired));
   field(out, "refused", arrived(&in::refused));
+  field(out, "duplicate", arrived(&in::duplicate));
+  field(out, "cancelled_on_arrival", arrived(&in::cancelled));
   field(out, "garbage", arrived(&in::garbage));
   field(out, "cut_off", arrived(&in::cut_off));
   field(out, "handshakes_failed", links.handshakes_failed);
@@ -276,6 +280,8 @@ wire::buffer running_node::stats() const {
   field(out, "expired", calls.expired.load());
   field(out, "lost", calls.lost.load());
   field(out, "late", calls.late.load());
+  field(out, "cancelled", calls.cancelled.load());
+  field(out, "retried", calls.retried.load());
   field(out, "busy", calls.busy.load());
   field(out, "unroutable", calls.unroutable.load());
   return written;

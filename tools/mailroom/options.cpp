@@ -185,6 +185,13 @@ option add_connect(const command& to, std::string& value) {
       .check(&check_connect_address);
 }
 
+option add_connect(const command& to, std::vector<std::string>& value) {
+  return to
+      .add_words("--connect", value, "Addresses of nodes, as tcp://127.0.0.1:7001", "ADDRESS,...")
+      .required()
+      .check(&check_connect_address);
+}
+
 option add_listen(const command& to, std::string& value) {
   return to.add_text("--listen", value, "Address; port 0: chosen by the system", "ADDRESS")
       .check(&check_listen_address);

@@ -49,6 +49,8 @@ option add_executor(const command& to,
                     std::string& value,
                     const std::string& help);
 option add_connect(const command& to, std::string& value);
+/// Of several nodes.
+option add_connect(const command& to, std::vector<std::string>& value);
 option add_listen(const command& to, std::string& value);
 option add_topic(const command& to, std::string& value, const std::string& help);
 void add_json(const command& to, bool& value);

@@ -11,6 +11,7 @@ void add_ping(const command& to);
 void add_describe(const command& to);
 void add_drain(const command& to);
 void add_executor(const command& to);
+void add_ledger(const command& to);
 void add_bench(const command& to);
 
 }  // namespace mailroom::cli

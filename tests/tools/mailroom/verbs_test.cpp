@@ -192,6 +192,31 @@ BOOST_AUTO_TEST_CASE(describe_shows_topics_and_methods_with_their_style) {
   BOOST_TEST(parsed.at("topics")[0].at("instances") == 1);
 }
 
+BOOST_AUTO_TEST_CASE(ledger_accounts_for_every_message) {
+  const server own;
+  prints(run({"call", "--connect", own.address(), "--topic", "echo", "echo", "[1]"}), "1\n");
+  BOOST_TEST(run({"call", "--connect", own.address(), "--topic", "echo", "echo", "[]"}).code == 1);
+  prints(run({"cast", "--connect", own.address(), "--topic", "echo", "sink", "[1]"}), "");
+  prints(run({"call", "--connect", own.address(), "--topic", "echo", "received"}), "1\n");
+  const outcome told = run({"ledger", "--connect", own.address()});
+  BOOST_TEST(told.code == 0);
+  BOOST_TEST(has(told.out, "DIFFERENCE"), told.out);
+  BOOST_TEST(has(told.out, "sent 0, received 4, difference -4"), told.out);
+  const outcome both = run({"ledger", "--json", "--connect", own.address(), "--connect", address});
+  const auto parsed = nlohmann::json::parse(both.out);
+  BOOST_REQUIRE(parsed.at("nodes").size() == 2U);
+  const auto& in = parsed.at("nodes")[0].at("in");
+  BOOST_TEST(in.at("messages") == 4);
+  BOOST_TEST(in.at("handled") == 3);
+  BOOST_TEST(in.at("failed") == 1);
+  BOOST_TEST(in.at("difference") == 0);
+  BOOST_TEST(parsed.at("sum").at("in").at("messages").get<int>() >= 4);
+  BOOST_TEST(parsed.at("difference_between").is_number());
+  fails(run({"ledger", "--connect", own.address() + ",tcp://127.0.0.1:1", "--timeout", "200ms"}),
+        "mailroom ledger: ");
+  BOOST_TEST(run({"ledger"}).code == 2);
+}
+
 BOOST_AUTO_TEST_CASE(executor_ls_shows_threads_and_counters) {
   const outcome told = run({"executor", "ls", "--connect", address});
   BOOST_TEST(told.code == 0);
