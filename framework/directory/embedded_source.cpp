@@ -30,6 +30,7 @@ embedded_source::embedded_source(executors::event_loop& loop,
 
 void embedded_source::link_up() {
   ++link_;
+  is_up_ = true;
   state_ = state::reached;
   why_.clear();
   entering_ = enter_again_ = registered_ = renewing_ = false;
@@ -43,6 +44,7 @@ void embedded_source::link_up() {
 
 void embedded_source::link_down(const error& why) {
   ++link_;
+  is_up_ = false;
   state_ = state::unreached;
   why_ = why.message();
   question_ = 0;
@@ -70,10 +72,10 @@ void embedded_source::on_alarm() {
 void embedded_source::publish(const registration& self, std::function<void()> told) {
   self_ = self;
   taken_.push_back(std::move(told));
-  if (state_ == state::unreached) {
-    all_taken();
-  } else if (state_ == state::reached) {
+  if (is_up_) {
     enter();
+  } else if (state_ == state::unreached) {
+    all_taken();
   }
 }
 
@@ -147,12 +149,14 @@ void embedded_source::renew() {
 
 void embedded_source::close() noexcept {
   alarm_.off();
-  if (state_ == state::reached && self_) {
+  if (is_up_ && self_) {
     wire::buffer what;
     write(what, incarnation_);
     ask_(leave_verb, what.bytes(), [](const result<bytes>&) {});
   }
   ++link_;
+  is_up_ = false;
+  question_ = 0;
   self_.reset();
   state_ = state::unreached;
   all_taken();
@@ -170,8 +174,7 @@ void embedded_source::watch(const key& what) {
 void embedded_source::ask() {
   // One question is out; a second may overtake it, if it asks for more.
   const bool is_more = asked_.empty() && !fresh_.empty();
-  if (state_ != state::reached || (question_ != 0 && !is_more) ||
-      (known_.empty() && fresh_.empty())) {
+  if (!is_up_ || (question_ != 0 && !is_more) || (known_.empty() && fresh_.empty())) {
     return;
   }
   question asked;
@@ -197,11 +200,16 @@ void embedded_source::told(std::uint64_t question, const result<bytes>& what) {
   question_ = 0;
   const auto got = what ? read_news(what->view()) : result<news>(what.error());
   if (!got) {
+    // It answers, but not as a directory does: as good as out of reach for whoever waits for it.
     asked_.clear();
+    state_ = state::unreached;
+    why_ = address_ + ": " + got.error().to_string();
+    observer_.on_changed(*this);
     ask_at_ = host_.now() + period_;
     alarm_.set(std::min(renew_at_, ask_at_));
     return;
   }
+  const bool was_reached = std::exchange(state_, state::reached) == state::reached;
   epoch_ = got->epoch;
   revision_ = got->revision;
   settled_at_ = host_.now() + std::chrono::milliseconds(got->settling_ms);
@@ -213,7 +221,7 @@ void embedded_source::told(std::uint64_t question, const result<bytes>& what) {
   if (!got->is_empty()) {
     observer_.on_news(*this, *got);
   }
-  if (more_is_known || !got->is_empty()) {
+  if (!was_reached || more_is_known || !got->is_empty()) {
     observer_.on_changed(*this);
   }
   ask();

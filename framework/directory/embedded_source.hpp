@@ -63,6 +63,7 @@ class embedded_source final : public source {
   rpc::loop_alarm alarm_;
   state state_ = state::trying;
   std::string why_;
+  bool is_up_ = false;      // The link.
   std::uint64_t link_ = 0;  // Counts them; what is answered about an older one is no news.
 
   std::optional<registration> self_;

@@ -61,9 +61,9 @@ lease_table::entry lease_table::enter(registration what, time_point now) {
     at = leases_.end();
   }
   if (at == leases_.end()) {
-    // A process that is now reached elsewhere is not at two places.
+    // A process that is now reached elsewhere is not at two places. (It has not left.)
     if (const auto elsewhere = addresses_.find(what.incarnation); elsewhere != addresses_.end()) {
-      drop(leases_.find(elsewhere->second), false);
+      drop(leases_.find(elsewhere->second), true);
     }
     if (leases_.size() >= options_.most) {
       return entry::full;

@@ -92,8 +92,16 @@ auto fields(some<listed> auto& of) {
 }
 
 auto fields(some<listing> auto& of) {
-  return make_define_map(
-      "epoch", of.epoch, "age_ms", of.age_ms, "watchers", of.watchers, "nodes", of.nodes);
+  return make_define_map("epoch",
+                         of.epoch,
+                         "age_ms",
+                         of.age_ms,
+                         "watchers",
+                         of.watchers,
+                         "watch_bytes",
+                         of.watch_bytes,
+                         "nodes",
+                         of.nodes);
 }
 
 template <class T>

@@ -68,9 +68,10 @@ struct listed {
 
 struct listing {
   wire::identity epoch{};
-  std::uint64_t age_ms = 0;    ///< Of the directory.
-  std::uint64_t watchers = 0;  ///< Questions that wait for news.
-  std::vector<listed> nodes;   ///< By address.
+  std::uint64_t age_ms = 0;       ///< Of the directory.
+  std::uint64_t watchers = 0;     ///< Questions that wait for news.
+  std::uint64_t watch_bytes = 0;  ///< Of all questions and their answers so far.
+  std::vector<listed> nodes;      ///< By address.
 };
 
 void write(wire::buffer& into, const registration& what);

@@ -67,6 +67,7 @@ result<wire::buffer> server::enter(std::span<const std::byte> arguments,
   }
   const std::string node = what->node;
   const std::string address = what->address;
+  const bool draining = what->draining;
   const auto before = table_.revision();
   const auto entry = table_.enter(*std::move(what), host_.now());
   if (entry == lease_table::entry::full) {
@@ -75,7 +76,7 @@ result<wire::buffer> server::enter(std::span<const std::byte> arguments,
   if (entry == lease_table::entry::fenced) {
     log::warn_limited(peer_host, "registration_fenced", {{"node", node}, {"address", address}});
   } else if (table_.revision() != before) {
-    log::info("registered", {{"node", node}, {"address", address}});
+    log::info(draining ? "drains" : "registered", {{"node", node}, {"address", address}});
   }
   look();
   return written(
@@ -116,13 +117,19 @@ void server::watch(std::span<const std::byte> arguments, const rpc::control_serv
     tell(error(errc::busy, "too many questions wait here for news"));
     return;
   }
-  watches_.ask(*std::move(asked), host_.now(), [tell](const news& what) { tell(written(what)); });
+  watch_bytes_ += arguments.size();
+  watches_.ask(*std::move(asked), host_.now(), [this, tell](const news& what) {
+    auto told = written(what);
+    watch_bytes_ += told.size();
+    tell(std::move(told));
+  });
   alarm_.set(std::min(table_.next_look(), watches_.next_end()));
 }
 
 result<wire::buffer> server::list() {
   auto all = table_.list(host_.now());
   all.watchers = watches_.size();
+  all.watch_bytes = watch_bytes_;
   return written(all);
 }
 

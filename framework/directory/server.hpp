@@ -30,6 +30,7 @@ class server {
   const lease_table::options options_;
   lease_table table_;
   watch_list watches_;
+  std::uint64_t watch_bytes_ = 0;
   rpc::loop_alarm alarm_;
 };
 

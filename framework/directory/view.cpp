@@ -31,12 +31,13 @@ void view::tell(const std::string& directory, const news& what, time_point now) 
       of.erase(at);
     }
     if (!each.lapsed) {
-      leaves(each.incarnation);
+      leaves(each.incarnation, directory);
     }
   }
   std::set<std::string_view> named;
   for (const auto& each : what.joined) {
     named.insert(each.address);
+    comes_back(each.incarnation, directory);
     of.insert_or_assign(each.address, known{each});
   }
   if (what.complete) {
@@ -57,13 +58,24 @@ void view::forget(const std::string& directory) {
   merge();
 }
 
-void view::leaves(const wire::identity& incarnation) {
-  if (left_.insert(incarnation).second) {
+void view::leaves(const wire::identity& incarnation, const std::string& directory) {
+  const auto [at, is_new] = left_.try_emplace(incarnation);
+  at->second.insert(directory);
+  if (is_new) {
     left_in_order_.push_back(incarnation);
   }
   if (left_in_order_.size() > most_left) {
     left_.erase(left_in_order_.front());
     left_in_order_.pop_front();
+  }
+}
+
+// Somebody said in its name that it leaves, or took its place for a while.
+void view::comes_back(const wire::identity& incarnation, const std::string& directory) {
+  const auto at = left_.find(incarnation);
+  if (at != left_.end() && at->second.erase(directory) != 0 && at->second.empty()) {
+    left_.erase(at);
+    std::erase(left_in_order_, incarnation);
   }
 }
 

@@ -45,12 +45,14 @@ class view {
   };
   using told = std::map<std::string, known, std::less<>>;
 
-  void leaves(const wire::identity& incarnation);
+  void leaves(const wire::identity& incarnation, const std::string& directory);
+  void comes_back(const wire::identity& incarnation, const std::string& directory);
   void merge();
 
   std::map<std::string, told> told_;  // By directory.
-  // Who left by its own word, the newest last: as many as may still be told of by others.
-  std::set<wire::identity> left_;
+  // Who left by its own word, and which directories said so; the newest last: as many as may still
+  // be told of by others.
+  std::map<wire::identity, std::set<std::string>> left_;
   std::deque<wire::identity> left_in_order_;
   nodes merged_;
 };

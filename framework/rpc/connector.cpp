@@ -71,6 +71,10 @@ result<const method_name*> connector::name(const target& at, std::string_view me
     // Views of what the list keeps: a pair of strings would be gone with this statement.
     topic_index_.emplace(
         std::pair<std::string_view, std::string_view>(servers->exchange, servers->topic), servers);
+    if (topic_watch_) {
+      servers->awaited.store(true, std::memory_order_relaxed);
+      topic_watch_(servers->exchange, servers->topic);
+    }
   }
   auto& made = names_.emplace_back(method_name{std::move(route), servers});
   name_index_.emplace(std::move(key), &made);
@@ -198,7 +202,8 @@ result<void> connector::submit_cast(ref<pending_call> call) {
   // A fanout goes to as many as there are.
   if (!may_wait && !loop_.on_loop_thread() && call->how == pending_call::kind::cast &&
       call->what.servers->count.load(std::memory_order_acquire) == 0 &&
-      unsettled_count_.load(std::memory_order_acquire) == 0) {
+      unsettled_count_.load(std::memory_order_acquire) == 0 &&
+      !call->what.servers->awaited.load(std::memory_order_acquire)) {
     counters_.unroutable.fetch_add(1, std::memory_order_relaxed);
     return error(errc::no_server, "no server for topic '" + call->what.names.topic + "'");
   }

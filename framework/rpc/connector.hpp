@@ -2,6 +2,7 @@
 
 #include <mailroom/framework/executors/event_loop.hpp>
 #include <mailroom/framework/rpc/link_writer.hpp>
+#include <mailroom/framework/rpc/node_labels.hpp>
 #include <mailroom/framework/rpc/pending_call.hpp>
 #include <mailroom/framework/rpc/session_table.hpp>
 #include <mailroom/framework/rpc/target.hpp>
@@ -56,6 +57,8 @@ class connector final : private executors::event_loop::source, private executors
     std::uint32_t in_flight = 65'536;
     std::size_t max_body = std::size_t{32} << 20U;
     std::vector<wire::topic_home> topics;
+    wire::identity incarnation{};  ///< All 0: not told.
+    node_labels labels;            ///< As a directory told them.
   };
 
   connector(executors::event_loop& loop, platform& host, const limits& bounds);
@@ -148,6 +151,18 @@ class connector final : private executors::event_loop::source, private executors
   /// Calls `tell` once no address is being tried for the first time; at once if none is.
   void when_settled(std::function<void()> tell);
 
+  // For who finds servers when they are needed (connector_directory.cpp).
+
+  /// Each topic that is called for the first time is told, on the thread that calls it; who finds
+  /// no server for it waits until `set_awaited` says otherwise. Before any call.
+  using topic_watch = std::function<void(const std::string& exchange, const std::string& topic)>;
+  void watch_topics(topic_watch tell) { topic_watch_ = std::move(tell); }
+  void set_awaited(const std::string& exchange, const std::string& topic, bool is);
+  /// What else there is to say to those who find no server.
+  void explain(std::string why) { explanation_ = std::move(why); }
+  /// The address is tried no more: ends its session, and says nothing of it from now on.
+  void forget(const std::string& address, const error& why);
+
   /// Nothing more goes out: what is pending leaves, everything that waits fails with
   /// `errc::cancelled`.
   void close() noexcept;
@@ -189,6 +204,9 @@ class connector final : private executors::event_loop::source, private executors
   void fan_out(pending_call& call);
   outbound_link* pick(const pending_call& call) noexcept;
   bool refused(outbound_link& to, pending_call& call);
+  bool is_settled(const topic_servers& servers) const noexcept;
+  bool waits_for_servers(const ref<pending_call>& fanout);
+  void wait_for_server(ref<pending_call> call);
   error no_server(const pending_call& call) const;
   bool only_stuck_serve(const pending_call& call) const;
   void look_up(topic_servers& servers);
@@ -237,6 +255,8 @@ class connector final : private executors::event_loop::source, private executors
   std::map<std::string, std::string> unsettled_;  // Address -> empty, or why it is not reachable.
   std::atomic<std::size_t> unsettled_count_{0};
   std::function<void()> when_settled_;
+  topic_watch topic_watch_;
+  std::string explanation_;
   time_point watched_ = time_point::max();
   std::atomic<bool> look_{false};
   bool closed_ = false;

@@ -4,6 +4,7 @@
 #include <mailroom/framework/rpc/outbound_session.hpp>
 
 #include <algorithm>
+#include <set>
 #include <string>
 #include <utility>
 
@@ -64,7 +65,9 @@ void connector::route(ref<pending_call> call) {
     return;
   }
   if (call->how == pending_call::kind::fanout) {
-    fan_out(*call);
+    if (!waits_for_servers(call)) {
+      fan_out(*call);
+    }
     return;
   }
   if (outbound_link* to = pick(*call)) {
@@ -82,13 +85,16 @@ void connector::route(ref<pending_call> call) {
                    .with_retry_after(look_again_after));
     return;
   }
-  const bool settled = std::all_of(
-      unsettled_.begin(), unsettled_.end(), [](const auto& each) { return !each.second.empty(); });
+  const bool settled = is_settled(*call->what.servers);
   if (settled && !call->wait_for_ready) {
     counters_.unroutable.fetch_add(1, std::memory_order_relaxed);
     call->fail(no_server(*call));
     return;
   }
+  wait_for_server(std::move(call));
+}
+
+void connector::wait_for_server(ref<pending_call> call) {
   if (!hold(*call)) {
     call->fail(error(errc::busy, execution::not_run, "too many bytes wait for a server")
                    .with_retry_after(std::chrono::milliseconds(10)));
@@ -144,6 +150,9 @@ error connector::no_server(const pending_call& call) const {
   for (const auto& [address, why] : unsettled_) {
     message += "; " + address + ": " + why;
   }
+  if (!explanation_.empty()) {
+    message += "; no directory is reached: " + explanation_;
+  }
   return error(errc::no_server, message);
 }
 
@@ -151,7 +160,12 @@ void connector::look_up(topic_servers& servers) {
   servers.known = true;
   servers.ready.clear();
   servers.stuck = 0;
+  std::set<wire::identity> seen;  // One process may have two addresses.
   for (const auto& [address, session] : sessions_) {
+    const auto& incarnation = session->info().incarnation;
+    if (incarnation != wire::identity{} && !seen.insert(incarnation).second) {
+      continue;
+    }
     outbound_link* const by = session->link_to(servers.exchange, servers.topic);
     if (by != nullptr && session->is_stuck(servers.exchange, servers.topic)) {
       ++servers.stuck;

@@ -55,6 +55,7 @@ void control_client::close() noexcept {
 
 void control_client::dial() {
   phase_ = phase::dialling;
+  dialled_ = host_.now();
   ++epoch_;
   writer_ = std::make_unique<link_writer>(loop_, wire::plane::control);
   auto dialled = over_.dial(loop_, options_.address, *this);
@@ -63,6 +64,13 @@ void control_client::dial() {
     return;
   }
   link_ = *dialled;
+}
+
+bool control_client::hurry() {
+  if (phase_ == phase::resting && host_.now() - dialled_ >= heartbeat_) {
+    dial();
+  }
+  return is_connecting() || phase_ == phase::attaching;
 }
 
 void control_client::on_open(link& on) noexcept {
@@ -125,7 +133,7 @@ result<void> control_client::on_message(const wire::message& each, const wire::f
       if (phase_ != phase::greeting) {
         return error(errc::protocol_error, "welcome out of turn");
       }
-      if (agreed->data.empty()) {
+      if (agreed->data.empty() && options_.data_links) {
         return error(errc::protocol_error, "welcome without a data address");
       }
       on_welcome(*std::move(agreed));
@@ -198,6 +206,12 @@ void control_client::on_welcome(wire::welcome agreed) {
   const auto now = nanoseconds(host_.now());
   clocks_ = {};
   clocks_.feed(agreed.echo, agreed.received, agreed.sent, now);
+  if (!options_.data_links) {
+    is_up_now();
+    tell_connecting(nullptr);
+    alarm_.set(host_.now() + heartbeat_);
+    return;
+  }
 
   node_ = agreed.node;
   loops_of_peer_.clear();
@@ -216,6 +230,8 @@ void control_client::on_welcome(wire::welcome agreed) {
   info.max_body = agreed.max_body == 0 ? options_.max_body
                                        : std::min<std::size_t>(agreed.max_body, options_.max_body);
   info.topics = std::move(agreed.topics);
+  info.incarnation = agreed.incarnation;
+  info.labels = options_.labels;
   calls_.loop().post([this, epoch = epoch_, info = std::move(info)]() mutable {
     calls_.open_session(
         over_, std::move(info), [this, epoch](const std::string& address, const error* ended) {
@@ -238,11 +254,22 @@ void control_client::session_changed(std::uint64_t epoch, const error* ended) {
     end(*ended);
     return;
   }
+  is_up_now();
+}
+
+void control_client::is_up_now() {
   phase_ = phase::up;
   attach_by_ = time_point::max();
   up_since_ = host_.now();
   complained_ = false;
   log::info("connected", {{"address", options_.address}});
+  tell_changed(nullptr);
+}
+
+void control_client::tell_changed(const error* why) const {
+  if (options_.changed) {
+    options_.changed(why);
+  }
 }
 
 void control_client::on_alarm() {
@@ -269,10 +296,9 @@ void control_client::on_alarm_of_session() {
     // Its loop is stuck, or its data port out of reach. Nobody waits for it to be settled; when it
     // attaches after all, it is welcome.
     attach_by_ = time_point::max();
-    calls_.loop().post([this, address = options_.address] {
-      const error why(errc::unreachable, "it beats, but does not answer on its data link");
-      calls_.overdue(address, why);
-    });
+    const error why(errc::unreachable, "it beats, but does not answer on its data link");
+    calls_.loop().post([this, address = options_.address, why] { calls_.overdue(address, why); });
+    tell_changed(&why);
   }
   beat();
   // At the moment of death at the latest, to be no later with the bad news than promised.
@@ -377,6 +403,11 @@ void control_client::end(const error& why) {
   for (auto& [time, tell] : std::exchange(pings_, {})) {
     tell(why);
   }
+  rest();
+  if (!options_.data_links) {
+    tell_changed(&why);
+    return;
+  }
   calls_.loop().post([this, address = options_.address, why] {
     calls_.settled(address, &why);
     calls_.close_session(
@@ -385,13 +416,13 @@ void control_client::end(const error& why) {
               execution::may_have_run,
               "the connection to " + address + " ended: " + std::string(why.message())));
   });
-  rest();
+  tell_changed(&why);
 }
 
 // The last answers may still be on their way: the data link ends after them, and with it the
 // session. Not for ever, though.
 void control_client::part() {
-  if (phase_ != phase::up) {
+  if (phase_ != phase::up || !options_.data_links) {
     end(error(errc::lost, "the peer said good-bye"));
     return;
   }

@@ -32,6 +32,11 @@ class control_client final : public link_observer {
     duration longest_pause = std::chrono::seconds(5);
     duration hello_timeout = std::chrono::seconds(2);  ///< For its answer, and for that to attach.
     std::function<std::vector<wire::loop_state>()> loops = {};  ///< How ours do, for heartbeats.
+    bool data_links = true;   ///< False: questions are all there is to send, no calls.
+    node_labels labels = {};  ///< The peer's, as a directory told them.
+    /// Told on the control thread when a session is up, with its data links if it has some (null),
+    /// and when there is none, or not in time (why). Must not destroy who tells it.
+    std::function<void(const error* why)> changed = {};
   };
 
   control_client(
@@ -40,6 +45,11 @@ class control_client final : public link_observer {
 
   void start();
   void close() noexcept;
+  /// Whether a session is up, with its data links.
+  bool is_up() const noexcept { return phase_ == phase::up; }
+  /// The peer is known to be there: if it rests between two attempts the next one is made now, but
+  /// not more than one in a heartbeat. True if an attempt is under way.
+  bool hurry();
 
   /// What is known of the peer, for people.
   struct peer_state {
@@ -84,6 +94,8 @@ class control_client final : public link_observer {
   }
   bool is_connected() const noexcept { return phase_ == phase::attaching || phase_ == phase::up; }
   void tell_connecting(const error* why);
+  void is_up_now();
+  void tell_changed(const error* why) const;
   void end(const error& why);
   void part();
   void rest();
@@ -102,6 +114,7 @@ class control_client final : public link_observer {
   time_point up_since_;
   std::uint64_t epoch_ = 0;  // Of the session; tells late news of an older one.
   time_point heard_;
+  time_point dialled_;
   time_point attach_by_;  // `max` when the connector has been told that it takes longer.
   duration heartbeat_ = std::chrono::seconds(1);
   duration dead_after_ = std::chrono::seconds(3);

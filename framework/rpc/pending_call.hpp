@@ -30,6 +30,9 @@ struct topic_servers {
   std::size_t turn = 0;               ///< Round robin. Loop thread only.
   bool known = false;                 ///< `ready` has been looked up. Loop thread only.
   std::atomic<std::size_t> count{1};  ///< Of both, for any thread; a guess until known.
+  /// A directory has still to say who serves it, or a connection to come up. Written by the loop's
+  /// thread, but for the first time.
+  std::atomic<bool> awaited{false};
 };
 
 /// The name of a method at a target, made once and then compared and sent by number.

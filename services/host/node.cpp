@@ -37,6 +37,7 @@ class node::impl {
   node_options options;
   std::optional<error> failed;  // What `serve` could not do, until `start` has told.
   std::vector<running_node::served> served;
+  std::vector<node::control_part> control_parts;
   std::set<std::pair<std::string_view, std::string_view>>
       topics;                   // Exchange and topic of `served`.
   std::size_t topics_size = 0;  // As peers are told of them.
@@ -124,7 +125,8 @@ node_outcome node::start() {
   if (impl_->failed) {
     return *std::exchange(impl_->failed, std::nullopt);
   }
-  auto starting = std::make_unique<running_node>(impl_->options, platform::system());
+  auto starting =
+      std::make_unique<running_node>(impl_->options, impl_->control_parts, platform::system());
   auto outcome = starting->open();
   if (outcome) {
     outcome = starting->serve(impl_->served);
@@ -139,6 +141,10 @@ node_outcome node::start() {
   }
   impl_->running = std::move(starting);
   return {};
+}
+
+void node::extend_control(control_part make) {
+  impl_->control_parts.push_back(std::move(make));
 }
 
 bool node::stop(duration limit) {

@@ -5,6 +5,7 @@
 #include <mailroom/framework/rpc/client.hpp>
 #include <mailroom/framework/rpc/endpoint.hpp>
 #include <mailroom/framework/rpc/endpoint_options.hpp>
+#include <mailroom/framework/rpc/node_labels.hpp>
 #include <mailroom/framework/rpc/target.hpp>
 
 #include <cstddef>
@@ -26,6 +27,13 @@ struct executor_options {
   std::size_t workers = 0;  ///< Threads of work-stealing; 0: one per core.
 };
 
+/// A server that a node is told of by its configuration.
+struct static_server {
+  std::string exchange{rpc::default_exchange};
+  std::string topic;
+  std::string address;  ///< Published; connected to when the topic is first called.
+};
+
 /// What a node is made of. Every field can stay as it is.
 struct node_options {
   std::string name = {};  ///< How peers call it; default: host name and process id.
@@ -33,6 +41,14 @@ struct node_options {
       {};  ///< "tcp://127.0.0.1:7001", port 0 for any, "local://name"; empty: it only calls.
   std::vector<std::string> connect = {};  ///< Published addresses of the nodes that it calls.
   duration connect_within = std::chrono::minutes(1);  ///< `start` waits for them no longer.
+  /// Addresses of directories (services/directory), which know nothing of each other. The node
+  /// registers with all of them, and finds there who serves what it calls; it connects to these
+  /// when a topic is first called.
+  std::vector<std::string> directory = {};
+  std::vector<static_server> static_servers = {};  ///< The same, known beforehand.
+  std::string advertise = {};    ///< What is registered; empty: the address at which it listens, at
+                                 ///< the host that a directory sees if that is all interfaces.
+  rpc::node_labels labels = {};  ///< Told to callers through directories.
   std::string executor = "loop-bound";  ///< "cooperative", "work-stealing", "loop-bound", or one
                                         ///< of `executors`; see `placement`.
   /// I/O loops: threads of their own, each with a data socket; they are what loop-bound executors
@@ -70,6 +86,14 @@ struct node_options {
   /// `run_service` ends the process as SIGTERM does.
   std::function<void()> asked_to_drain = {};
 };
+
+namespace rpc {
+class control_server;
+}
+namespace executors {
+class event_loop;
+}
+class platform;
 
 /// What an operation of a node came to. Unlike other results it may be left unread: what `serve`
 /// could not do is reported again by `start`, and a node that is not started says so to whoever
@@ -119,6 +143,12 @@ class node {
   /// Where it listens, with the port that the system chose. Empty if it does not. After `start`.
   const std::string& address() const noexcept;
   const std::string& name() const noexcept;
+
+  /// Something that lives on the control thread while the node runs, made when it starts and
+  /// destroyed when it has stopped: more verbs for its control address. Before `start`.
+  using control_part = std::function<std::shared_ptr<void>(
+      rpc::control_server& verbs, executors::event_loop& loop, platform& host)>;
+  void extend_control(control_part make);
 
   /// Drains: peers are told, no new call starts, running handlers end, answers leave. What still
   /// runs after `limit` is cancelled. True if everything ended by itself. Blocks at most little

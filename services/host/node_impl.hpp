@@ -6,6 +6,7 @@
 #include <mailroom/transports/local/local_transport.hpp>
 #include <mailroom/transports/zmq/zmq_transport.hpp>
 
+#include <mailroom/framework/directory/membership.hpp>
 #include <mailroom/framework/executors/blocking_pool.hpp>
 #include <mailroom/framework/executors/event_loop.hpp>
 #include <mailroom/framework/executors/executor.hpp>
@@ -19,6 +20,7 @@
 #include <mailroom/framework/rpc/session_table.hpp>
 #include <mailroom/framework/rpc/vigil.hpp>
 
+#include <chrono>
 #include <condition_variable>
 #include <cstddef>
 #include <cstdint>
@@ -62,7 +64,9 @@ class running_node {
     std::shared_ptr<const rpc::endpoint_definition> what;
   };
 
-  explicit running_node(const node_options& with, platform& host);
+  running_node(const node_options& with,
+               const std::vector<node::control_part>& parts,
+               platform& host);
   ~running_node();
 
   /// Executors, loops and the actor system; then endpoints may be served.
@@ -136,6 +140,19 @@ class running_node {
   /// Looks after loops and endpoints, and after this process itself. Control thread.
   void start_health();
   std::uint64_t arrived() const;
+
+  // Others that are found in directories (node_directory.cpp). Control thread, but for the first.
+  void open_membership();
+  void join_directories();
+  void leave_directories(bool only_drains);
+  void add_directory(const std::string& address);
+  directory::registration registration(bool draining) const;
+  rpc::control_client::options client_of(const std::string& address);
+  void found(const directory::registration& server);
+  void gone(const std::string& address, bool left);
+  void changed(const std::string& address, const error* why);
+  void part_from(const std::string& address);
+  bool is_configured(const std::string& address) const;
   /// Peers are told; the future is ready when this node itself knows.
   std::future<void> topics_changed();
   void add_verbs();
@@ -152,8 +169,12 @@ class running_node {
   std::string what_still_runs();
 
   const node_options& options_;
+  const std::vector<node::control_part>& make_parts_;
   platform& host_;
   wire::identity incarnation_{};
+  // Of the wall clock, since the two of which one is newer may not share another.
+  const std::chrono::milliseconds born_ = std::chrono::duration_cast<std::chrono::milliseconds>(
+      std::chrono::system_clock::now().time_since_epoch());
   std::string address_;
   std::string self_address_;
 
@@ -177,6 +198,10 @@ class running_node {
   std::unique_ptr<rpc::health> health_;
   std::unique_ptr<rpc::transport::port> control_port_;
   std::map<std::string, std::unique_ptr<rpc::control_client>> peers_;
+  std::map<std::string, std::unique_ptr<rpc::control_client>> directories_;
+  std::vector<std::unique_ptr<rpc::control_client>> parted_;  // Peers, until nobody refers to them.
+  std::unique_ptr<directory::membership> membership_;         // Null: no directories.
+  std::vector<std::shared_ptr<void>> parts_;
   std::unique_ptr<actors::runtime> runtime_;
 
   std::mutex endpoints_mutex_;

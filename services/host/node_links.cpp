@@ -156,15 +156,9 @@ result<void> running_node::connect() {
     rpc::transport* over = transport_for(address);
     run_on(loop_of_calls(), [&] { connector_->expect(address); });
     run_on(control_loop_, [&] {
-      rpc::control_client::options with;
-      with.address = address;
-      with.node = options_.name;
-      with.incarnation = incarnation_;
-      with.max_body = options_.max_body;
-      with.loops = [this] { return health_->loops(); };
       auto& peer = peers_[address];
       peer = std::make_unique<rpc::control_client>(
-          control_loop_, host_, *over, *connector_, std::move(with));
+          control_loop_, host_, *over, *connector_, client_of(address));
       peer->start();
     });
   }

@@ -41,6 +41,27 @@ std::optional<wrong_option> find_wrong(const node_options& of) {
       return wrong_option{"connect", good.error()};
     }
   }
+  for (const auto& each : of.directory) {
+    if (auto good = check_connect_address(each); !good) {
+      return wrong_option{"directory", good.error()};
+    }
+  }
+  for (const auto& each : of.static_servers) {
+    if (auto good = check_connect_address(each.address); !good) {
+      return wrong_option{"static_servers", good.error()};
+    }
+  }
+  if (!of.advertise.empty()) {
+    if (auto good = check_connect_address(of.advertise); !good) {
+      return wrong_option{"advertise", good.error()};
+    }
+  }
+  if (of.labels.weight > rpc::node_labels::most_weight) {
+    return wrong("labels", "a weight is from 0 to 10000, not " + std::to_string(of.labels.weight));
+  }
+  if (of.labels.zone.size() > wire::max_text || of.labels.version.size() > wire::max_text) {
+    return wrong("labels", "a label has at most " + std::to_string(wire::max_text) + " bytes");
+  }
   for (const auto& each : of.executors) {
     if (each.workers > most_workers) {
       return wrong("executors",

@@ -36,8 +36,11 @@ void running_node::on_each_loop(const std::function<void(std::size_t loop)>& tas
   }
 }
 
-running_node::running_node(const node_options& with, platform& host)
+running_node::running_node(const node_options& with,
+                           const std::vector<node::control_part>& parts,
+                           platform& host)
     : options_(with),
+      make_parts_(parts),
       host_(host),
       control_loop_("mr-ctl", host),
       local_(rpc::transport::limits{.max_frame = max_frame(with)}),
@@ -107,7 +110,11 @@ result<void> running_node::open() {
         });
     add_verbs();
     start_health();
+    for (const auto& each : make_parts_) {
+      parts_.push_back(each(*control_server_, control_loop_, host_));
+    }
   });
+  open_membership();
   join_self();
   return {};
 }
@@ -150,7 +157,11 @@ result<void> running_node::join() {
   if (auto opened = open_ports(); !opened) {
     return opened;
   }
-  return connect();
+  auto connected = connect();
+  if (connected) {
+    join_directories();
+  }
+  return connected;
 }
 
 // Each looks at the topics when its turn has come, so that the newest word is the last.
@@ -160,7 +171,12 @@ std::future<void> running_node::topics_changed() {
     connector_->update_topics(self_address_, dispatcher_.topics());
     known->set_value();
   });
-  control_loop_.post([this] { control_server_->set_topics(dispatcher_.topics()); });
+  control_loop_.post([this] {
+    control_server_->set_topics(dispatcher_.topics());
+    if (membership_ && !address_.empty()) {
+      membership_->publish(registration(false), [] {});
+    }
+  });
   return known->get_future();
 }
 
@@ -210,6 +226,7 @@ bool running_node::drain(duration limit) {
     return true;
   }
   const time_point until = host_.now() + limit;
+  leave_directories(true);
   run_on(control_loop_, [&] { control_server_->go_away("the node is stopping", limit); });
   for (const auto& each : data_) {
     each.server->stop_accepting();
@@ -246,6 +263,7 @@ bool running_node::close() {
   if (loops_run_) {
     // What workers have handed over is taken in before anything closes.
     on_each_loop([](std::size_t) {});
+    leave_directories(false);
     run_on(control_loop_, [&] {
       if (health_) {
         health_->close();
@@ -295,8 +313,12 @@ bool running_node::close() {
     });
     // Last, since the connector told them of its sessions until now.
     run_on(control_loop_, [&] {
+      membership_.reset();
+      directories_.clear();
+      parted_.clear();
       peers_.clear();
       health_.reset();
+      parts_.clear();
       control_server_.reset();
     });
     control_loop_.stop();

@@ -180,6 +180,27 @@ result<std::map<std::string, endpoint_options>> endpoints_from(const config& set
   return all;
 }
 
+/// [directory] static: "topic=address", or "exchange/topic=address".
+result<std::vector<static_server>> static_servers_from(const config& settings) {
+  const auto named = by_topic(settings, "directory.static", "address");
+  if (!named) {
+    return named.error();
+  }
+  std::vector<static_server> all;
+  for (const auto& [name, address] : *named) {
+    if (const auto good = check_connect_address(address); !good) {
+      return refused(settings, "directory.static", std::string(good.error().message()));
+    }
+    static_server each{.topic = name, .address = address};
+    if (const auto slash = name.find('/'); slash != std::string::npos) {
+      each.exchange = name.substr(0, slash);
+      each.topic = name.substr(slash + 1);
+    }
+    all.push_back(std::move(each));
+  }
+  return all;
+}
+
 }  // namespace
 
 config_schema node_schema(const std::vector<option>& more) {
@@ -197,6 +218,24 @@ config_schema node_schema(const std::vector<option>& more) {
       .add({.key = "node.connect",
             .type = option_type::list,
             .help = "addresses of the nodes to call"})
+      .add({.key = "node.directory",
+            .type = option_type::list,
+            .help = "addresses of the directories (mailroom-directory) to register with and to "
+                    "find others in"})
+      .add({.key = "node.advertise",
+            .help = "address to register; default: where it listens, as the directory sees it"})
+      .add({.key = "directory.static",
+            .type = option_type::list,
+            .help = "topic=address (or exchange/topic=address): a server that is known beforehand; "
+                    "may be repeated"})
+      .add({.key = "labels.zone", .help = "where this node stands, for those who choose servers"})
+      .add({.key = "labels.weight",
+            .type = option_type::integer,
+            .fallback = std::to_string(rpc::node_labels::usual_weight),
+            .help = "its share of the calls, beside those of the others",
+            .minimum = 0,
+            .maximum = rpc::node_labels::most_weight})
+      .add({.key = "labels.version", .help = "version of the program, for people"})
       .add({.key = "node.executor",
             .fallback = "loop-bound",
             .help =
@@ -315,10 +354,20 @@ result<node_options> node_options_from(const config& settings) {
   if (!executor) {
     return executor.error();
   }
+  auto static_servers = static_servers_from(settings);
+  if (!static_servers) {
+    return static_servers.error();
+  }
   node_options read{
       .name = settings.text("node.name"),
       .listen = settings.text("node.listen"),
       .connect = settings.list("node.connect"),
+      .directory = settings.list("node.directory"),
+      .static_servers = *std::move(static_servers),
+      .advertise = settings.text("node.advertise"),
+      .labels = {.zone = settings.text("labels.zone"),
+                 .weight = static_cast<std::uint32_t>(settings.integer("labels.weight")),
+                 .version = settings.text("labels.version")},
       .executor = *std::move(executor),
       .loops = static_cast<std::size_t>(settings.integer("node.loops")),
       .workers = static_cast<std::size_t>(settings.integer("node.workers")),

@@ -34,11 +34,12 @@ int call(const message_options& with) {
   }
   const time_point until = end_of(with.timeout);
   std::optional<node> here;
-  if (const auto up = connect(here, with.connect, until); !up) {
+  if (const auto up = with.begin(here, until); !up) {
     return not_started(verb, up.error());
   }
   const client to = client(*here, with.to)
                         .prepare({.timeout = left_until(until),
+                                  .wait_for_ready = with.wait_for_ready,
                                   .priority = static_cast<std::uint8_t>(with.priority)});
   const auto answer =
       to.call<wire::encoded>(with.method, wire::encoded_arguments{arguments->bytes()});

@@ -25,18 +25,19 @@ int cast(const cast_options& with) {
   }
   const time_point until = end_of(with.timeout);
   std::optional<node> here;
-  if (const auto up = connect(here, with.connect, until); !up) {
+  if (const auto up = with.begin(here, until); !up) {
     return not_started(verb, up.error());
   }
   const client to = client(*here, with.to)
                         .prepare({.timeout = left_until(until),
                                   .fanout = with.fanout,
+                                  .wait_for_ready = with.wait_for_ready,
                                   .priority = static_cast<std::uint8_t>(with.priority)});
   const auto sent = to.cast(with.method, wire::encoded_arguments{arguments->bytes()});
   if (!sent) {
     return failed(verb, sent.error());
   }
-  if (with.fanout) {
+  if (with.fanout && !with.connect.empty()) {
     // It went to all that are connected; the one that was named is not among them.
     if (const auto reached = here->ping(with.connect, left_until(until)); !reached) {
       return failed(verb, reached.error());

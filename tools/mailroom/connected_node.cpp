@@ -42,6 +42,12 @@ result<void> connect(std::optional<node>& into,
   return started;
 }
 
+result<void> find_through(std::optional<node>& into,
+                          const std::vector<std::string>& directories,
+                          time_point until) {
+  return start(into, {.connect_within = left_until(until), .directory = directories});
+}
+
 result<void> begin_to_connect(std::optional<node>& into, const std::string& address) {
   return begin_to_connect(into, std::vector{address});
 }

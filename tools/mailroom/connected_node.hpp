@@ -23,6 +23,11 @@ result<void> connect(std::optional<node>& into,
                      time_point until,
                      const std::string& executor = "loop-bound");
 
+/// A node that finds whom it calls in directories.
+result<void> find_through(std::optional<node>& into,
+                          const std::vector<std::string>& directories,
+                          time_point until);
+
 /// The same for what is asked of a node itself: `ping` and `admin` wait for what they need, which
 /// is no I/O loop of the other node.
 result<void> begin_to_connect(std::optional<node>& into, const std::string& address);

@@ -20,6 +20,8 @@ int main(int argc, char** argv) {
   mailroom::cli::add_describe(top);
   mailroom::cli::add_drain(top);
   mailroom::cli::add_executor(top);
+  mailroom::cli::add_nodes(top);
+  mailroom::cli::add_topics(top);
   mailroom::cli::add_bench(top);
   return line.run(argc, argv);
 }

@@ -1,5 +1,8 @@
 #pragma once
 
+#include <mailroom/services/host/addresses.hpp>
+#include <mailroom/tools/mailroom/connected_node.hpp>
+#include <mailroom/tools/mailroom/known_nodes.hpp>
 #include <mailroom/tools/mailroom/options.hpp>
 
 #include <mailroom/framework/rpc/client.hpp>
@@ -7,12 +10,15 @@
 
 #include <optional>
 #include <string>
+#include <vector>
 
 namespace mailroom::cli {
 
 /// What `call` and `cast` have in common: where to, what, and with which arguments.
 struct message_options {
   std::string connect;
+  std::vector<std::string> directories;
+  bool wait_for_ready = false;
   target to;
   duration timeout = std::chrono::seconds(5);
   std::size_t priority = 0;
@@ -21,7 +27,14 @@ struct message_options {
   bool as_json = false;
 
   void add_to(const command& verb) {
-    add_connect(verb, connect);
+    verb.add_text("--connect",
+                  connect,
+                  "Address of a node that serves it, as tcp://127.0.0.1:7001; or --directory",
+                  "ADDRESS")
+        .check(&check_connect_address);
+    add_directories(verb, directories);
+    verb.add_flag(
+        "--wait-for-ready", wait_for_ready, "Wait for a server instead of failing at once");
     add_topic(verb, to.topic, "Topic of the endpoint").required();
     verb.add_text("--namespace", to.name_space, "Namespace of the endpoint", "NAME");
     verb.add_text("--version", to.version, "Version wanted, as 1.2", "VERSION");
@@ -42,6 +55,16 @@ struct message_options {
         });
     verb.add_text("ARGUMENTS", arguments, "JSON array", "TEXT");
     add_json(verb, as_json);
+  }
+
+  /// A node that calls the one to connect to, or those that directories know.
+  result<void> begin(std::optional<node>& into, time_point until) const {
+    if (!connect.empty()) {
+      return cli::connect(into, connect, until);
+    }
+    const auto named = directories_or_default(directories);
+    return named.empty() ? error(errc::invalid_value, "--connect is required, or --directory")
+                         : find_through(into, named, until);
   }
 };
 

@@ -11,6 +11,8 @@ void add_ping(const command& to);
 void add_describe(const command& to);
 void add_drain(const command& to);
 void add_executor(const command& to);
+void add_nodes(const command& to);
+void add_topics(const command& to);
 void add_bench(const command& to);
 
 }  // namespace mailroom::cli

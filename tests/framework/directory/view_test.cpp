@@ -82,6 +82,18 @@ BOOST_AUTO_TEST_CASE(believes_a_node_that_says_it_leaves_whatever_others_still_s
   BOOST_TEST(there(v).size() == 1U);
 }
 
+BOOST_AUTO_TEST_CASE(believes_a_directory_that_has_a_node_again_after_it_left) {
+  directory::view v;
+  const auto there_again = joins({node_at("tcp://x:1", 1, {topic("t")})});
+  v.tell("a", there_again, now);
+  v.tell("b", there_again, now);
+  v.tell("a", leaves({"tcp://x:1", identity(1), false}), now);
+  v.tell("b", there_again, now);
+  BOOST_TEST(there(v).empty());
+  v.tell("a", there_again, now);
+  BOOST_TEST(there(v).size() == 1U);
+}
+
 BOOST_AUTO_TEST_CASE(has_the_newest_incarnation_at_an_address) {
   for (const bool new_first : {true, false}) {
     directory::view v;

@@ -1,0 +1,44 @@
+// What a connector does for those who find servers when they are needed.
+
+#include <mailroom/framework/rpc/connector.hpp>
+#include <mailroom/framework/rpc/outbound_session.hpp>
+
+#include <algorithm>
+
+namespace mailroom::rpc {
+
+/// Whether no server for it now means none.
+bool connector::is_settled(const topic_servers& servers) const noexcept {
+  return !servers.awaited.load(std::memory_order_relaxed) &&
+         std::all_of(unsettled_.begin(), unsettled_.end(), [](const auto& each) {
+           return !each.second.empty();
+         });
+}
+
+/// One that goes to all servers waits until they are known.
+bool connector::waits_for_servers(const ref<pending_call>& fanout) {
+  if (!fanout->what.servers->awaited.load(std::memory_order_relaxed)) {
+    return false;
+  }
+  wait_for_server(fanout);
+  return true;
+}
+
+void connector::set_awaited(const std::string& exchange, const std::string& topic, bool is) {
+  {
+    const std::lock_guard lock(names_mutex_);
+    const auto at = topic_index_.find({exchange, topic});
+    if (at == topic_index_.end()) {
+      return;
+    }
+    at->second->awaited.store(is, std::memory_order_release);
+  }
+  servers_changed();
+}
+
+void connector::forget(const std::string& address, const error& why) {
+  unsettled_.erase(address);
+  close_session(address, why);
+}
+
+}  // namespace mailroom::rpc

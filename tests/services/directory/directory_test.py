@@ -1,0 +1,176 @@
+"""mailroom-directory and services that find each other through it, as processes."""
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+import unittest
+
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+
+import process  # noqa: E402
+
+ANY = "tcp://127.0.0.1:0"
+
+
+def nodes(*directories):
+    code, out, err = process.run("mailroom", "nodes", "--directory", ",".join(directories), "--json", "--timeout", "20s")
+    if code != 0:
+        raise AssertionError(err)
+    return json.loads(out)
+
+
+def names(*directories):
+    return sorted(each["node"] for each in nodes(*directories))
+
+
+def eventually(holds):
+    until = time.monotonic() + process.PATIENCE
+    while not holds():
+        if time.monotonic() > until:
+            return False
+        time.sleep(0.02)
+    return True
+
+
+class Directory(unittest.TestCase):
+    def setUp(self):
+        self.running = contextlib.ExitStack()
+        self.addCleanup(self.running.close)
+
+    def start(self, name, *arguments):
+        started = self.running.enter_context(process.Process(name, *arguments))
+        return started, started.ready()
+
+    def directory(self, listen=ANY, *more):
+        return self.start("mailroom-directory", "--listen", listen, *more)
+
+    def echo(self, name, *directories):
+        return self.start("mailroom-echo", "--listen", ANY, "--name", name, "--directory", ",".join(directories))
+
+    def call(self, directory, *more):
+        return process.run("mailroom", "call", "--directory", directory, "--topic", "echo", "--timeout", "20s", *more,
+                           "echo", '["hello"]')
+
+    def test_services_are_found_by_their_topic(self):
+        _, directory = self.directory()
+        _, first = self.echo("first", directory)
+        second, _ = self.echo("second", directory)
+        self.assertEqual(self.call(directory), (0, '"hello"\n', ""))
+        self.assertEqual(self.call(directory, "--server", "second"), (0, '"hello"\n', ""))
+        self.assertEqual(names(directory), ["first", "second"])
+        listed = {each["node"]: each for each in nodes(directory)}
+        self.assertEqual(listed["first"]["address"], first)
+        self.assertEqual(listed["first"]["topics"], [{"exchange": "mailroom", "topic": "echo"}])
+        code, out, _ = process.run("mailroom", "topics", "--directory", directory, "--json")
+        self.assertEqual(code, 0)
+        self.assertEqual([(each["topic"], len(each["nodes"])) for each in json.loads(out)], [("echo", 2)])
+        code, out, _ = process.run("mailroom", "topics", "--directory", directory)
+        self.assertRegex(out, r"echo +mailroom +2 +first, second|echo +mailroom +2 +second, first")
+        # One that is told to stop is gone at once.
+        self.assertEqual(second.end(), 0)
+        self.assertEqual(names(directory), ["first"])
+
+    def test_a_client_may_start_before_its_server(self):
+        _, directory = self.directory()
+        code, out, err = self.call(directory)
+        self.assertEqual((code, out), (1, ""))
+        self.assertIn("no_server", err)
+        waits = subprocess.Popen(
+            [process.binary("mailroom"), "call", "--directory", directory, "--topic", "echo", "--timeout", "30s",
+             "--wait-for-ready", "echo", '["hello"]'], stdout=subprocess.PIPE, text=True)
+        self.addCleanup(waits.wait)
+        self.addCleanup(waits.kill)
+        self.echo("late", directory)
+        self.assertEqual(waits.communicate(timeout=process.PATIENCE)[0], '"hello"\n')
+
+    def test_a_node_that_is_killed_is_no_ghost(self):
+        _, directory = self.directory()
+        killed, _ = self.echo("killed", directory)
+        self.echo("lives", directory)
+        killed.child.kill()
+        killed.wait()
+        oldest = []
+
+        def is_gone():
+            listed = nodes(directory)
+            oldest.extend(each["renewed_ms"] for each in listed)
+            return [each["node"] for each in listed] == ["lives"]
+
+        self.assertTrue(eventually(is_gone))
+        # Three heartbeats, and what it takes to look; a stopped machine is forgiven.
+        self.assertLess(max(oldest), 3500)
+        self.assertEqual(self.call(directory), (0, '"hello"\n', ""))
+
+    def test_a_restart_at_the_same_address_is_one_node(self):
+        _, directory = self.directory()
+        first, address = self.echo("before", directory)
+        first.child.kill()
+        first.wait()
+        self.start("mailroom-echo", "--listen", address, "--name", "after", "--directory", directory)
+        self.assertEqual(names(directory), ["after"])
+        self.assertEqual(self.call(directory), (0, '"hello"\n', ""))
+
+    def test_traffic_survives_its_directory(self):
+        directory, address = self.directory()
+        for name in ("first", "second"):
+            self.start("directory_test_member", "--listen", ANY, "--name", name, "--directory", address,
+                       "--member-serves", "crowd")
+        caller, _ = self.start("directory_test_member", "--listen", ANY, "--name", "caller", "--directory", address,
+                               "--member-calls", "crowd", "--member-watches", "crowd", "--member-awaits", "first,second")
+        for _ in range(2):
+            caller.line(lambda line: line.startswith("knows "))
+        for how in (signal.SIGKILL, signal.SIGTERM):
+            directory.child.send_signal(how)
+            directory.wait()
+            directory, _ = self.directory(address)
+            begun = time.monotonic()
+            self.assertTrue(eventually(lambda: names(address) == ["caller", "first", "second"]))
+            # One period, and what starting a command takes.
+            self.assertLess(time.monotonic() - begun, 3)
+        self.assertEqual(caller.end(), 0)
+        answered, failed, *why = caller.line(lambda line: line.startswith("calls ")).split()[1:]
+        self.assertEqual(int(failed), 0, why)
+        self.assertGreater(int(answered), 100)
+
+    def test_one_of_two_directories_may_die(self):
+        dies, one = self.directory()
+        _, two = self.directory()
+        self.echo("first", one, two)
+        self.assertEqual(names(one, two), ["first"])
+        dies.child.kill()
+        dies.wait()
+        self.assertEqual(self.call(f"{one},{two}"), (0, '"hello"\n', ""))
+        code, out, err = process.run("mailroom", "nodes", "--directory", f"{one},{two}", "--json")
+        self.assertEqual(code, 0)
+        self.assertEqual(len(json.loads(out)), 1)
+        self.assertIn(one, err)
+        self.echo("second", one, two)
+        self.assertEqual(names(two), ["first", "second"])
+
+    def test_a_stopped_directory_takes_nobody_for_dead(self):
+        directory, address = self.directory(ANY, "--heartbeat", "200ms")
+        self.start("mailroom-echo", "--listen", ANY, "--name", "lives", "--heartbeat", "200ms", "--directory", address)
+        directory.child.send_signal(signal.SIGSTOP)
+        time.sleep(1.5)  # What is tested: seven heartbeats of silence.
+        directory.child.send_signal(signal.SIGCONT)
+        self.assertTrue(eventually(lambda: names(address) == ["lives"]))
+        self.assertFalse([line for line in directory.errors if "leases_ended" in line], directory.errors)
+
+    def test_without_a_directory_the_command_says_so(self):
+        gone, address = self.directory()
+        gone.end()
+        code, out, err = process.run("mailroom", "nodes", "--directory", address)
+        self.assertEqual((code, out), (1, ""))
+        self.assertIn(address, err)
+        self.assertEqual(err.count("\n"), 1)
+        code, _, err = process.run("mailroom", "nodes")
+        self.assertEqual(code, 2)
+        self.assertIn("--directory", err)
+
+
+if __name__ == "__main__":
+    process.main()

@@ -1,0 +1,108 @@
+#include <mailroom/services/host/addresses.hpp>
+#include <mailroom/tools/mailroom/command_line.hpp>
+#include <mailroom/tools/mailroom/connected_node.hpp>
+#include <mailroom/tools/mailroom/known_nodes.hpp>
+
+#include <mailroom/framework/base/config.hpp>
+#include <mailroom/framework/directory/messages.hpp>
+#include <mailroom/framework/directory/view.hpp>
+#include <mailroom/framework/observability/log.hpp>
+
+#include <algorithm>
+#include <map>
+#include <optional>
+#include <sstream>
+#include <string_view>
+#include <utility>
+
+namespace mailroom::cli {
+namespace {
+
+std::vector<std::string> from_environment() {
+  std::vector<std::string> all;
+  for (const auto& [name, value] : process_environment()) {
+    if (name == environment_name("node.directory")) {
+      std::istringstream words(value);
+      for (std::string word; std::getline(words, word, ',');) {
+        all.push_back(word);
+      }
+    }
+  }
+  return all;
+}
+
+}  // namespace
+
+std::vector<std::string> directories_or_default(const std::vector<std::string>& named) {
+  return named.empty() ? from_environment() : named;
+}
+
+std::string hexadecimal(const wire::identity& id) {
+  constexpr std::string_view digits = "0123456789abcdef";
+  std::string text;
+  for (const std::byte each : id) {
+    text += digits[static_cast<unsigned>(each) >> 4U];
+    text += digits[static_cast<unsigned>(each) & 15U];
+  }
+  return text;
+}
+
+void add_directories(const command& to, std::vector<std::string>& value) {
+  to.add_words("--directory",
+               value,
+               "Addresses of directories; default: MAILROOM_DIRECTORY",
+               "ADDRESS,...")
+      .check(&check_connect_address);
+}
+
+result<known_nodes> find_nodes(const std::vector<std::string>& directories, time_point until) {
+  const auto asked = directories_or_default(directories);
+  if (asked.empty()) {
+    return error(errc::invalid_value, "name a directory: --directory ADDRESS");
+  }
+  log::set_level(log::level::off);
+  node here({.connect = asked, .connect_within = duration::zero()});
+  if (auto started = here.start(); !started) {
+    return started.error();
+  }
+  known_nodes found;
+  directory::view merged;
+  std::map<wire::identity, known_node> known;
+  for (std::size_t i = 0; i < asked.size(); ++i) {
+    // One that does not answer leaves the others their share of the time.
+    const auto share = left_until(until) / static_cast<int>(asked.size() - i);
+    const auto answer = here.admin(asked[i], directory::list_verb, share);
+    const auto told = answer ? directory::read_listing(answer->view())
+                             : result<directory::listing>(answer.error());
+    if (!told) {
+      found.silent.push_back(told.error().to_string());
+      continue;
+    }
+    directory::news all;
+    all.complete = true;
+    for (const auto& each : told->nodes) {
+      all.joined.push_back(each.what);
+      const auto [at, is_new] = known.try_emplace(each.what.incarnation);
+      known_node& one = at->second;
+      one.age_ms = std::max(one.age_ms, each.age_ms);
+      one.renewed_ms = is_new ? each.renewed_ms : std::min(one.renewed_ms, each.renewed_ms);
+      one.directories.push_back(asked[i]);
+    }
+    merged.tell(asked[i], all, clock::now());
+  }
+  if (found.silent.size() == asked.size()) {
+    std::string why;
+    for (const auto& each : found.silent) {
+      why += (why.empty() ? "" : "; ") + each;
+    }
+    return error(errc::unreachable, "no directory answers: " + why);
+  }
+  for (const auto& [address, each] : merged.all()) {
+    auto& one = known[each.incarnation];
+    one.what = each;
+    found.nodes.push_back(std::move(one));
+  }
+  return found;
+}
+
+}  // namespace mailroom::cli

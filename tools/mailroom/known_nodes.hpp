@@ -1,0 +1,40 @@
+#pragma once
+
+#include <mailroom/framework/base/clock.hpp>
+#include <mailroom/framework/base/result.hpp>
+#include <mailroom/framework/directory/registration.hpp>
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace mailroom::cli {
+
+class command;
+
+/// A node, as directories know it.
+struct known_node {
+  directory::registration what;
+  std::uint64_t age_ms = 0;              ///< Since it registered,
+  std::uint64_t renewed_ms = 0;          ///< and since it was last heard of there.
+  std::vector<std::string> directories;  ///< Those that have it.
+};
+
+struct known_nodes {
+  std::vector<known_node> nodes;    ///< By address, each once.
+  std::vector<std::string> silent;  ///< Directories that did not answer, and why.
+};
+
+/// --directory, or what MAILROOM_DIRECTORY says.
+void add_directories(const command& to, std::vector<std::string>& value);
+
+std::vector<std::string> directories_or_default(const std::vector<std::string>& named);
+
+/// All nodes that are registered with some of these directories. Fails if none of them answers by
+/// `until`, or none is named (`errc::invalid_value`).
+result<known_nodes> find_nodes(const std::vector<std::string>& directories, time_point until);
+
+/// As people read it.
+std::string hexadecimal(const wire::identity& id);
+
+}  // namespace mailroom::cli
