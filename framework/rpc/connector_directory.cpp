@@ -4,6 +4,7 @@
 #include <mailroom/framework/rpc/outbound_session.hpp>
 
 #include <algorithm>
+#include <utility>
 
 namespace mailroom::rpc {
 
@@ -25,15 +26,27 @@ bool connector::waits_for_servers(const ref<pending_call>& fanout) {
 }
 
 void connector::set_awaited(const std::string& exchange, const std::string& topic, bool is) {
+  topic_servers* servers = nullptr;
   {
     const std::lock_guard lock(names_mutex_);
     const auto at = topic_index_.find({exchange, topic});
     if (at == topic_index_.end()) {
       return;
     }
-    at->second->awaited.store(is, std::memory_order_release);
+    servers = at->second;
   }
-  servers_changed();
+  servers->awaited.store(is, std::memory_order_release);
+  if (is) {
+    return;
+  }
+  std::deque<ref<pending_call>> ended;
+  for (auto& each : std::exchange(waiting_, {})) {
+    (each->what.servers == servers ? ended : waiting_).push_back(std::move(each));
+  }
+  for (auto& each : ended) {
+    let_go(*each);
+    route(std::move(each));
+  }
 }
 
 void connector::forget(const std::string& address, const error& why) {

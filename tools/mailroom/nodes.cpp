@@ -49,7 +49,7 @@ void print_nodes_as_json(const known_nodes& found) {
   auto all = nlohmann::ordered_json::array();
   for (const auto& each : found.nodes) {
     nlohmann::ordered_json out;
-    out["node"] = each.what.node;
+    out["name"] = each.what.node;
     out["address"] = each.what.address;
     out["incarnation"] = hexadecimal(each.what.incarnation);
     out["state"] = state_of(each.what);
@@ -70,7 +70,7 @@ void print_nodes_as_json(const known_nodes& found) {
 
 void print_nodes(const known_nodes& found) {
   table shown(
-      {"NODE", "ADDRESS", "STATE", "ZONE", "WEIGHT", "VERSION", "AGE", "RENEWED", "TOPICS"});
+      {"NAME", "ADDRESS", "STATE", "ZONE", "WEIGHT", "VERSION", "AGE", "RENEWED", "TOPICS"});
   for (const auto& each : found.nodes) {
     std::string topics;
     for (const auto& topic : each.what.topics) {
@@ -119,7 +119,7 @@ int topics(const list_options& with) {
       out["nodes"] = nlohmann::ordered_json::array();
       for (const auto* each : by) {
         nlohmann::ordered_json one;
-        one["node"] = each->what.node;
+        one["name"] = each->what.node;
         one["address"] = each->what.address;
         one["state"] = state_of(each->what);
         out["nodes"].push_back(std::move(one));

@@ -24,7 +24,7 @@ def nodes(*directories):
 
 
 def names(*directories):
-    return sorted(each["node"] for each in nodes(*directories))
+    return sorted(each["name"] for each in nodes(*directories))
 
 
 def eventually(holds):
@@ -62,7 +62,7 @@ class Directory(unittest.TestCase):
         self.assertEqual(self.call(directory), (0, '"hello"\n', ""))
         self.assertEqual(self.call(directory, "--server", "second"), (0, '"hello"\n', ""))
         self.assertEqual(names(directory), ["first", "second"])
-        listed = {each["node"]: each for each in nodes(directory)}
+        listed = {each["name"]: each for each in nodes(directory)}
         self.assertEqual(listed["first"]["address"], first)
         self.assertEqual(listed["first"]["topics"], [{"exchange": "mailroom", "topic": "echo"}])
         code, out, _ = process.run("mailroom", "topics", "--directory", directory, "--json")
@@ -98,7 +98,7 @@ class Directory(unittest.TestCase):
         def is_gone():
             listed = nodes(directory)
             oldest.extend(each["renewed_ms"] for each in listed)
-            return [each["node"] for each in listed] == ["lives"]
+            return [each["name"] for each in listed] == ["lives"]
 
         self.assertTrue(eventually(is_gone))
         # Three heartbeats, and what it takes to look; a stopped machine is forgiven.
@@ -135,6 +135,27 @@ class Directory(unittest.TestCase):
         answered, failed, *why = caller.line(lambda line: line.startswith("calls ")).split()[1:]
         self.assertEqual(int(failed), 0, why)
         self.assertGreater(int(answered), 100)
+
+    def test_traffic_survives_a_minute_without_its_directory(self):
+        directory, address = self.directory()
+        for name in ("first", "second"):
+            self.start("directory_test_member", "--listen", ANY, "--name", name, "--directory", address,
+                       "--member-serves", "crowd")
+        caller, _ = self.start("directory_test_member", "--listen", ANY, "--name", "caller", "--directory", address,
+                               "--member-calls", "crowd", "--member-watches", "crowd", "--member-awaits", "first,second")
+        for _ in range(2):
+            caller.line(lambda line: line.startswith("knows "))
+        directory.child.kill()
+        directory.wait()
+        time.sleep(60)  # What is tested: many times the length of a lease.
+        self.directory(address)
+        begun = time.monotonic()
+        self.assertTrue(eventually(lambda: names(address) == ["caller", "first", "second"]))
+        self.assertLess(time.monotonic() - begun, 3)
+        self.assertEqual(caller.end(), 0)
+        answered, failed, *why = caller.line(lambda line: line.startswith("calls ")).split()[1:]
+        self.assertEqual(int(failed), 0, why)
+        self.assertGreater(int(answered), 1000)
 
     def test_one_of_two_directories_may_die(self):
         dies, one = self.directory()

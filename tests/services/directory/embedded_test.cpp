@@ -211,6 +211,16 @@ BOOST_AUTO_TEST_CASE(says_so_when_no_directory_is_there_and_finds_it_later) {
   BOOST_TEST(waits.get().value() == "a");
 }
 
+BOOST_AUTO_TEST_CASE(is_told_from_a_node_that_is_none) {
+  embedded_deployment at;
+  const auto a = at.serve("a", {"naming"});
+  node caller({.name = "caller", .directory = {a->address()}});
+  caller.start().value();
+  const auto why = of(caller, "naming").call<std::string>("who").error();
+  BOOST_TEST((why == errc::no_server));
+  BOOST_TEST(std::string(why.message()).find("no such verb") != std::string::npos, why.message());
+}
+
 BOOST_AUTO_TEST_SUITE_END()
 
 }  // namespace mailroom::tests
