@@ -14,7 +14,7 @@
 namespace mailroom::cli {
 namespace {
 
-struct list_options {
+struct known_options {
   std::vector<std::string> directories;
   duration timeout = std::chrono::seconds(5);
   bool as_json = false;
@@ -89,7 +89,7 @@ void print_nodes(const known_nodes& found) {
   std::cout << shown.text() << std::endl;
 }
 
-int nodes(const list_options& with) {
+int nodes(const known_options& with) {
   const std::string verb = "nodes";
   const auto found = find_nodes(with.directories, end_of(with.timeout));
   if (!found) {
@@ -100,7 +100,7 @@ int nodes(const list_options& with) {
   return 0;
 }
 
-int topics(const list_options& with) {
+int topics(const known_options& with) {
   const std::string verb = "topics";
   const auto found = find_nodes(with.directories, end_of(with.timeout));
   if (!found) {
@@ -143,8 +143,8 @@ int topics(const list_options& with) {
   return 0;
 }
 
-void add(const command& verb, int (*what)(const list_options&)) {
-  auto with = std::make_shared<list_options>();
+void add(const command& verb, int (*what)(const known_options&)) {
+  auto with = std::make_shared<known_options>();
   add_directories(verb, with->directories);
   add_duration(verb, "--timeout", with->timeout, "How long it may take");
   add_json(verb, with->as_json);

@@ -1,5 +1,3 @@
-#define BOOST_TEST_MODULE directory_conformance
-
 #include <mailroom/tests/services/directory/deployments.hpp>
 #include <mailroom/tests/support/eventually.hpp>
 
@@ -14,7 +12,7 @@
 
 // What must hold for every kind of directory: real nodes over real sockets.
 
-namespace mailroom::tests {
+namespace mailroom::tests::directory_conformance_test {
 namespace {
 
 using kinds = boost::mpl::list<static_deployment, embedded_deployment>;
@@ -177,4 +175,4 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(finds_what_is_served_later, Kind, kinds) {
 
 BOOST_AUTO_TEST_SUITE_END()
 
-}  // namespace mailroom::tests
+}  // namespace mailroom::tests::directory_conformance_test

@@ -1,5 +1,3 @@
-#define BOOST_TEST_MODULE directory_embedded
-
 #include <mailroom/tests/services/directory/deployments.hpp>
 #include <mailroom/tests/support/eventually.hpp>
 
@@ -16,7 +14,7 @@
 
 // What an embedded directory adds: nodes that come and go, and its own absence.
 
-namespace mailroom::tests {
+namespace mailroom::tests::directory_embedded_test {
 namespace {
 
 client of(node& at, std::string_view topic) {
@@ -223,4 +221,4 @@ BOOST_AUTO_TEST_CASE(is_told_from_a_node_that_is_none) {
 
 BOOST_AUTO_TEST_SUITE_END()
 
-}  // namespace mailroom::tests
+}  // namespace mailroom::tests::directory_embedded_test
