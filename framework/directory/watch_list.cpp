@@ -6,7 +6,7 @@
 namespace mailroom::directory {
 namespace {
 
-constexpr std::chrono::milliseconds longest_wait = std::chrono::minutes(1);
+constexpr std::chrono::milliseconds longest_parked = std::chrono::minutes(1);
 
 }  // namespace
 
@@ -34,7 +34,7 @@ void watch_list::ask(question asked, time_point now, answer tell) {
       by_key_[each].insert(number);
     }
   }
-  const auto until = now + std::min(std::chrono::milliseconds(asked.wait_ms), longest_wait);
+  const auto until = now + std::min(std::chrono::milliseconds(asked.wait_ms), longest_parked);
   ends_.emplace(until, number);
   waiting_.emplace(number, parked{std::move(asked), std::move(tell), until});
 }

@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-namespace mailroom::tests {
+namespace mailroom::tests::directory_lease_table_test {
 namespace {
 
 using directory::departure;
@@ -298,4 +298,4 @@ BOOST_AUTO_TEST_CASE(tells_operators_also_of_nodes_that_serve_nothing) {
 
 BOOST_AUTO_TEST_SUITE_END()
 
-}  // namespace mailroom::tests
+}  // namespace mailroom::tests::directory_lease_table_test

@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-namespace mailroom::tests {
+namespace mailroom::tests::directory_view_test {
 namespace {
 
 using directory::departure;
@@ -156,4 +156,4 @@ BOOST_AUTO_TEST_CASE(adds_what_is_configured_to_what_is_registered) {
 
 BOOST_AUTO_TEST_SUITE_END()
 
-}  // namespace mailroom::tests
+}  // namespace mailroom::tests::directory_view_test
