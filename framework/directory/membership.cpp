@@ -89,21 +89,22 @@ void membership::look() {
 // What the view says now, and what was made of it before.
 void membership::compare() {
   const auto& there = view_.all();
-  std::vector<std::pair<std::string, bool>> gone;
+  const auto serves = [this](const registration& node) {
+    return node.incarnation != self_ && !node.draining && !node.topics.empty();
+  };
+  std::vector<std::string> gone;
   for (const auto& [address, each] : found_) {
     const auto at = there.find(address);
-    if (at == there.end()) {
-      gone.emplace_back(address, view_.has_left(each.what.incarnation));
-    } else if (at->second.draining || at->second.topics.empty()) {
-      gone.emplace_back(address, true);
+    if (at == there.end() || !serves(at->second)) {
+      gone.push_back(address);
     }
   }
-  for (const auto& [address, left] : gone) {
+  for (const auto& address : gone) {
     found_.erase(address);
-    hooks_.gone(address, left);
+    hooks_.gone(address);
   }
   for (const auto& [address, each] : there) {
-    if (each.incarnation == self_ || each.draining || each.topics.empty()) {
+    if (!serves(each)) {
       continue;
     }
     const auto [at, is_new] = found_.try_emplace(address, known{each});

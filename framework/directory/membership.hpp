@@ -22,9 +22,9 @@ class membership final : private observer {
   struct hooks {
     /// It serves a topic that is called here: to be connected to, or known already and changed.
     std::function<void(const registration&)> found;
-    /// It is no longer known to any directory; `left`: because it said so, so that nothing new
-    /// should be sent there. A live session outranks a missing lease.
-    std::function<void(const std::string& address, bool left)> gone;
+    /// No directory has it any more, or it drains. A live session outranks a missing lease: it may
+    /// be there all the same until that ends, and says itself when it takes no more calls.
+    std::function<void(const std::string& address)> gone;
     /// Whether callers of a topic that has no server yet should wait for the answer of a directory
     /// or for a connection. At first they should.
     std::function<void(const key&, bool)> awaited;

@@ -32,9 +32,6 @@ class view {
   /// When to call `expire` next.
   time_point next_end() const noexcept;
 
-  /// Whether this one is gone by its own word, or another took its place.
-  bool has_left(const wire::identity& incarnation) const { return left_.contains(incarnation); }
-
   /// Who is there. Refers to this; until it changes.
   const nodes& all() const noexcept { return merged_; }
 

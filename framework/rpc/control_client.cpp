@@ -206,6 +206,8 @@ void control_client::on_welcome(wire::welcome agreed) {
   const auto now = nanoseconds(host_.now());
   clocks_ = {};
   clocks_.feed(agreed.echo, agreed.received, agreed.sent, now);
+  node_ = agreed.node;
+  loops_of_peer_.clear();
   if (!options_.data_links) {
     is_up_now();
     tell_connecting(nullptr);
@@ -213,8 +215,6 @@ void control_client::on_welcome(wire::welcome agreed) {
     return;
   }
 
-  node_ = agreed.node;
-  loops_of_peer_.clear();
   connector::session_info info;
   info.address = options_.address;
   info.node = std::move(agreed.node);

@@ -32,7 +32,7 @@ void running_node::open_membership() {
         incarnation_,
         directory::membership::hooks{
             .found = [this](const directory::registration& server) { found(server); },
-            .gone = [this](const std::string& address, bool left) { gone(address, left); },
+            .gone = [this](const std::string& address) { gone(address); },
             .awaited =
                 [this](const directory::key& what, bool is) {
                   loop_of_calls().post(
@@ -109,7 +109,7 @@ void running_node::join_directories() {
       registered->set_value();  // There is nothing to find.
       return;
     }
-    membership_->publish(registration(false), [registered] { registered->set_value(); });
+    membership_->publish(registration(), [registered] { registered->set_value(); });
   });
   registered->get_future().wait_for(options_.connect_within);
 }
@@ -117,6 +117,7 @@ void running_node::join_directories() {
 void running_node::leave_directories(bool only_drains) {
   const auto told = std::make_shared<std::promise<void>>();
   run_on(control_loop_, [&] {
+    drains_ = true;
     if (!membership_) {
       told->set_value();
     } else if (!only_drains) {
@@ -129,13 +130,13 @@ void running_node::leave_directories(bool only_drains) {
     } else if (address_.empty()) {
       told->set_value();
     } else {
-      membership_->publish(registration(true), [told] { told->set_value(); });
+      membership_->publish(registration(), [told] { told->set_value(); });
     }
   });
   told->get_future().wait_for(to_say_that_it_drains);
 }
 
-directory::registration running_node::registration(bool draining) const {
+directory::registration running_node::registration() const {
   directory::registration self;
   self.node = options_.name;
   self.incarnation = incarnation_;
@@ -146,7 +147,7 @@ directory::registration running_node::registration(bool draining) const {
   }
   std::sort(self.topics.begin(), self.topics.end());
   self.labels = options_.labels;
-  self.draining = draining;
+  self.draining = drains_;
   return self;
 }
 
@@ -193,17 +194,10 @@ void running_node::found(const directory::registration& server) {
   peer->start();
 }
 
-// Nobody has it any more. While its session lives it is there all the same; then it is forgotten.
-void running_node::gone(const std::string& address, bool left) {
-  const auto peer = peers_.find(address);
-  if (peer == peers_.end() || is_configured(address)) {
-    return;
-  }
-  if (!peer->second->is_up()) {
-    control_loop_.post([this, address] { part_from(address); });
-  } else if (left) {
-    loop_of_calls().post([this, address] { connector_->update_topics(address, {}); });
-  }
+// While its session lives it is there all the same; then it is forgotten. Not at once: it may be
+// the client itself that tells.
+void running_node::gone(const std::string& address) {
+  control_loop_.post([this, address] { part_from(address); });
 }
 
 void running_node::changed(const std::string& address, const error* why) {
@@ -211,16 +205,16 @@ void running_node::changed(const std::string& address, const error* why) {
     return;
   }
   membership_->settled(address);
-  if (why != nullptr && !membership_->has(address)) {
-    // Not now: it is the client itself that tells.
-    control_loop_.post([this, address] { part_from(address); });
+  if (why != nullptr) {
+    gone(address);  // If it is.
   }
 }
 
 void running_node::part_from(const std::string& address) {
   const auto peer = peers_.find(address);
-  if (peer == peers_.end() || peer->second->is_up() || !membership_ || membership_->has(address)) {
-    return;  // It is there again.
+  if (peer == peers_.end() || peer->second->is_up() || is_configured(address) || !membership_ ||
+      membership_->has(address)) {
+    return;  // It is there, or there again.
   }
   rpc::control_client* const parted = peer->second.get();
   parted->close();

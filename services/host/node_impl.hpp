@@ -147,10 +147,10 @@ class running_node {
   void join_directories();
   void leave_directories(bool only_drains);
   void add_directory(const std::string& address);
-  directory::registration registration(bool draining) const;
+  directory::registration registration() const;
   rpc::control_client::options client_of(const std::string& address);
   void found(const directory::registration& server);
-  void gone(const std::string& address, bool left);
+  void gone(const std::string& address);
   void changed(const std::string& address, const error* why);
   void part_from(const std::string& address);
   bool is_configured(const std::string& address) const;
@@ -206,6 +206,7 @@ class running_node {
   std::map<std::string, std::unique_ptr<rpc::control_client>> directories_;
   std::vector<std::unique_ptr<rpc::control_client>> parted_;  // Peers, until nobody refers to them.
   std::unique_ptr<directory::membership> membership_;         // Null: no directories.
+  bool drains_ = false;  // Directories have been told, or will be. Control thread.
   std::vector<std::shared_ptr<void>> parts_;
   std::unique_ptr<actors::runtime> runtime_;
 

@@ -179,7 +179,7 @@ std::future<void> running_node::topics_changed() {
   control_loop_.post([this] {
     control_server_->set_topics(dispatcher_.topics());
     if (membership_ && !address_.empty()) {
-      membership_->publish(registration(false), [] {});
+      membership_->publish(registration(), [] {});
     }
   });
   return known->get_future();
