@@ -137,14 +137,14 @@ void connector::look_up(topic_servers& servers) {
   servers.stuck = 0;
   std::set<wire::identity> seen;  // One process may have two addresses.
   for (const auto& [address, session] : sessions_) {
+    outbound_link* const by = session->link_to(servers.exchange, servers.topic);
     const auto& incarnation = session->info().incarnation;
-    if (incarnation != wire::identity{} && !seen.insert(incarnation).second) {
+    if (by == nullptr || (incarnation != wire::identity{} && !seen.insert(incarnation).second)) {
       continue;
     }
-    outbound_link* const by = session->link_to(servers.exchange, servers.topic);
-    if (by != nullptr && session->is_stuck(servers.exchange, servers.topic)) {
+    if (session->is_stuck(servers.exchange, servers.topic)) {
       ++servers.stuck;
-    } else if (by != nullptr) {
+    } else {
       servers.ready.push_back(by);
     }
   }
