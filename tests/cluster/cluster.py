@@ -105,7 +105,7 @@ class Client:
         self.process = test.started(host.start(
             "cluster_client", "--name", name, "--journal", self.journal,
             *(word for server in servers for word in ("--connect", server.address)), *flags,
-            *(word for name, value in load.items() for word in ("--load-" + name.replace("_", "-"), value))))
+            *(f"--load-{name.replace('_', '-')}={value}" for name, value in load.items())))
         self.process.ready()
 
     def calls(self):

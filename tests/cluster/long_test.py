@@ -8,7 +8,6 @@ import herd_test
 import loss_test
 import partition_test
 import restart_test
-import slow_link_test
 
 
 class LongPartition(partition_test.PartitionCase):
@@ -19,11 +18,6 @@ class LongPartition(partition_test.PartitionCase):
 class LongLoss(loss_test.LossCase):
     def test_1_and_5_percent_of_packets_are_lost_for_10_minutes(self):
         self.lose(600, 0.01, 0.05)
-
-
-class LongSlowLink(slow_link_test.SlowLinkCase):
-    def test_a_call_of_20_mb_on_a_link_of_1_mbit(self):
-        self.send(20_000_000, 400)
 
 
 class LongRestart(restart_test.RestartCase):
