@@ -21,8 +21,10 @@ INSIDE = "MAILROOM_TEST_OWN_NETWORK"
 
 
 def sent_bytes():
-    with open("/sys/class/net/lo/statistics/tx_bytes", encoding="ascii") as file:
-        return int(file.read())
+    """By the loopback of this network (/sys may show that of another)."""
+    with open("/proc/self/net/dev", encoding="ascii") as file:
+        line = next(line for line in file if line.strip().startswith("lo:"))
+    return int(line.split(":")[1].split()[8])
 
 
 def listing(address):
