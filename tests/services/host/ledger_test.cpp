@@ -32,7 +32,7 @@ class shelf {
 
 struct scene {
   static node_options listening(const std::string& name) {
-    return {.name = name, .listen = "tcp://127.0.0.1:0", .heartbeat = 100ms};
+    return {.name = name, .listen = "tcp://127.0.0.1:0"};
   }
   scene() {
     log::set_level(log::level::off);
