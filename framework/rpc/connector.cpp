@@ -100,7 +100,9 @@ wire::batch* connector::begin(pending_call& call) {
 
 void connector::finish(pending_call& call) {
   outbound_link& to = *std::exchange(writing_to_, nullptr);
-  if (to.finish(call, may_go_again(call))) {
+  // A node that is not reached at the moment may be when this one refuses.
+  const bool keep = may_go_again(call) || (call.retries != 0 && !unsettled_.empty());
+  if (to.finish(call, keep)) {
     slots_[static_cast<std::uint32_t>(writing_id_)].written = to.written();
     count_one(counters_.sent);
     watch_deadline(call.until);
