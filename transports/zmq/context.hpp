@@ -59,6 +59,7 @@ class context {
   counters& counts() noexcept { return counts_; }
   zmq::reasons& reasons() noexcept { return reasons_; }
   time_point now() const noexcept { return host_.now(); }
+  platform& host() noexcept { return host_; }
 
   /// 32 hex digits that no other socket has. Of its own for every socket, because a ROUTER ignores
   /// a second peer with an identity that it knows, and an old connection may be half open still.

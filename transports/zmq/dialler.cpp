@@ -49,23 +49,21 @@ void dialler::start() {
   }
 }
 
-// On asio's resolver thread: libzmq would look the name up on its I/O thread and stop all other
-// connections.
+// libzmq would look the name up on its I/O thread and stop all other connections. Anew each time:
+// it may lead elsewhere by now.
 void dialler::resolve() {
-  resolver_ = std::make_unique<boost::asio::ip::tcp::resolver>(loop_.io());
-  resolver_->async_resolve(
+  lookup_ = std::make_unique<name_lookup>(
+      context_->host(),
+      loop_,
       address_.host,
       address_.port,
-      [held = weak_from_this()](const boost::system::error_code& why, const auto& found) {
-        const auto self = held.lock();
-        if (!self || self->state_ != state::resolving) {
+      [this](const std::string& why, const std::vector<std::string>& found) {
+        if (found.empty()) {
+          fail(why);
           return;
         }
-        if (why || found.empty()) {
-          self->fail(why.message());
-        } else {
-          self->connect(found.begin()->endpoint().address().to_string());
-        }
+        others_.assign(found.begin() + 1, found.end());
+        connect(found.front());
       });
 }
 
@@ -103,7 +101,9 @@ void dialler::on_ready() noexcept {
   const auto self = shared_from_this();  // Any callback may close us.
   const bool more_time = loop_.now() < patience_;
   if (!failure_.empty()) {
-    end(errc::unreachable, failure_);
+    if (!more_time || !try_another()) {
+      end(errc::unreachable, failure_);
+    }
     return;
   }
   if (monitor_watch_ && !monitor_watch_->armed()) {
@@ -248,6 +248,30 @@ void dialler::fail(const std::string& why) {
   }
 }
 
+bool dialler::try_another() {
+  if (others_.empty()) {
+    return false;
+  }
+  failure_.clear();
+  disconnected_ = false;
+  let_go_of_socket();
+  const std::string next = std::move(others_.front());
+  others_.pop_front();
+  connect(next);
+  return true;
+}
+
+void dialler::let_go_of_socket() {
+  if (socket_) {
+    socket_->set(ZMQ_LINGER, 0);
+  }
+  watch_.reset();
+  monitor_watch_.reset();
+  monitor_.reset();
+  socket_.reset();
+  probe_.reset();
+}
+
 void dialler::end(errc code, const std::string& why) {
   const auto self = shared_from_this();
   rpc::link_observer* const who = state_ == state::leaving ? nullptr : observer_;
@@ -269,7 +293,7 @@ void dialler::leave() {
   monitor_watch_.reset();
   monitor_.reset();
   socket_.reset();
-  resolver_.reset();
+  lookup_.reset();
   probe_.reset();
 }
 

@@ -3,12 +3,14 @@
 #include <mailroom/transports/zmq/address.hpp>
 #include <mailroom/transports/zmq/backlog.hpp>
 #include <mailroom/transports/zmq/keeper.hpp>
+#include <mailroom/transports/zmq/name_lookup.hpp>
 #include <mailroom/transports/zmq/socket.hpp>
 
 #include <mailroom/framework/rpc/transport.hpp>
 
 #include <boost/asio/ip/tcp.hpp>
 
+#include <deque>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -59,8 +61,10 @@ class dialler final : public rpc::link,
   bool deliver(bool more);
   void diagnose();
   void fail(const std::string& why);
+  bool try_another();
   void end(errc code, const std::string& why);
   void leave();
+  void let_go_of_socket();
   void abandon();
   bool hand_over(zmq_msg_t& message);
 
@@ -93,7 +97,8 @@ class dialler final : public rpc::link,
   std::unique_ptr<watch> watch_;
   std::unique_ptr<watch> monitor_watch_;
   std::unique_ptr<received> body_;
-  std::unique_ptr<boost::asio::ip::tcp::resolver> resolver_;
+  std::unique_ptr<name_lookup> lookup_;
+  std::deque<std::string> others_;  // Addresses of the name that have not been tried.
   std::unique_ptr<boost::asio::ip::tcp::socket> probe_;
 };
 
