@@ -6,10 +6,10 @@
 
 namespace mailroom::rpc {
 
-struct caller::chunk {
+struct caller::part {
   ref<caller> to;
   wire::batch answers;
-  chunk* next;
+  part* next;
 };
 
 /// Answers written by one thread that is not the loop's, kept together until the end of its turn.
@@ -97,26 +97,26 @@ void caller::end_of_turn() noexcept {
 }
 
 void caller::hand_over(wire::batch&& written) noexcept {
-  auto* more = new chunk{ref<caller>(this), std::move(written), nullptr};
-  more->next = chunks_.load(std::memory_order_relaxed);
-  while (!chunks_.compare_exchange_weak(more->next, more, std::memory_order_release)) {
+  auto* more = new part{ref<caller>(this), std::move(written), nullptr};
+  more->next = parts_.load(std::memory_order_relaxed);
+  while (!parts_.compare_exchange_weak(more->next, more, std::memory_order_release)) {
   }
   loop_.notify(*this);
 }
 
 void caller::on_ready() noexcept {
-  chunk* newest = chunks_.exchange(nullptr, std::memory_order_acquire);
-  chunk* oldest = nullptr;
+  part* newest = parts_.exchange(nullptr, std::memory_order_acquire);
+  part* oldest = nullptr;
   while (newest != nullptr) {
-    chunk* next = newest->next;
+    part* next = newest->next;
     newest->next = oldest;
     oldest = newest;
     newest = next;
   }
-  // The chunks' references keep this alive while it is used; the last one goes last.
+  // The parts' references keep this alive while it is used; the last one goes last.
   ref<caller> self(this);
   while (oldest != nullptr) {
-    chunk* next = oldest->next;
+    part* next = oldest->next;
     if (!has_gone()) {
       in_flight_ -= std::min(in_flight_, oldest->answers.count());
       writer_.append(std::move(oldest->answers));
@@ -124,6 +124,27 @@ void caller::on_ready() noexcept {
     }
     delete oldest;
     oldest = next;
+  }
+}
+
+void caller::write_in_chunks(wire::batch& batch, std::uint64_t id, deadline until) {
+  auto large = chunk_sender::take_out_of(batch, id, until);
+  if (loop_.on_loop_thread()) {
+    send_large(std::move(large));
+    return;
+  }
+  auto kept = std::make_shared<chunk_sender::large_body>(std::move(large));
+  loop_.post([self = ref<caller>(this), kept] { self->send_large(std::move(*kept)); });
+}
+
+void caller::send_large(chunk_sender::large_body what) {
+  if (closed_) {
+    return;
+  }
+  in_flight_ -= in_flight_ > 0 ? 1U : 0U;
+  chunks_->send(std::move(what), loop_.now());
+  if (after_answers_ != nullptr) {
+    loop_.ready(*after_answers_);
   }
 }
 
@@ -144,6 +165,9 @@ void caller::close() noexcept {
   closed_.store(true, std::memory_order_relaxed);
   after_answers_ = nullptr;
   writer_.close();
+  if (chunks_ != nullptr) {
+    chunks_->close();
+  }
 }
 
 void caller::dispose(caller* last) noexcept {

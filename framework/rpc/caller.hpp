@@ -2,6 +2,7 @@
 
 #include <mailroom/framework/base/ref.hpp>
 #include <mailroom/framework/executors/event_loop.hpp>
+#include <mailroom/framework/rpc/chunk_sender.hpp>
 #include <mailroom/framework/rpc/link_writer.hpp>
 #include <mailroom/framework/rpc/vigil.hpp>
 #include <mailroom/framework/wire/envelope.hpp>
@@ -9,6 +10,7 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <string>
 
 namespace mailroom::rpc {
@@ -21,6 +23,8 @@ class caller final : public ref_counted<caller>, private executors::event_loop::
     std::uint32_t in_flight = 65'536;               ///< Calls admitted and not answered.
     std::size_t backlog = std::size_t{64} << 20U;   ///< Bytes of answers not taken by the peer.
     std::size_t max_body = std::size_t{32} << 20U;  ///< Bytes of one body.
+    /// Bytes of calls and casts that may be under way to us, if the peer goes by credit.
+    std::uint64_t credit_bytes = std::uint64_t{16} << 20U;
   };
 
   caller(executors::event_loop& loop, const limits& bounds);
@@ -37,6 +41,14 @@ class caller final : public ref_counted<caller>, private executors::event_loop::
 
   /// Delays handing over to `end_of_turn`; without it each answer leaves by itself.
   static void begin_of_turn() noexcept;
+
+  /// Whether an answer with a body of so many bytes leaves in chunks. @threadsafe after `open`
+  bool wants_chunks(std::size_t body) const noexcept {
+    return chunks_ != nullptr && chunk_sender::is_large(body);
+  }
+  /// Takes the answer to call `id` out of the batch where it was written last, in place of
+  /// finishing it there. Instead of `written`. @threadsafe
+  void write_in_chunks(wire::batch& batch, std::uint64_t id, deadline until);
 
   const limits& bounds() const noexcept { return limits_; }
 
@@ -59,6 +71,16 @@ class caller final : public ref_counted<caller>, private executors::event_loop::
     vigil_ = &by;
     epoch_ = began;
   }
+  /// Large answers leave in chunks; before `open`.
+  void use_chunks() { chunks_ = std::make_unique<chunk_sender>(writer_); }
+  /// The peer has taken so many bytes of chunks.
+  void taken(std::uint64_t bytes) {
+    if (chunks_ != nullptr) {
+      chunks_->taken(bytes, loop_.now());
+    }
+  }
+  /// Bytes of large answers that have not left.
+  std::size_t large_backlog() const noexcept { return chunks_ != nullptr ? chunks_->backlog() : 0; }
   void close() noexcept;
   link_writer& writer() noexcept { return writer_; }
   const std::string& name() const noexcept { return name_; }
@@ -76,12 +98,14 @@ class caller final : public ref_counted<caller>, private executors::event_loop::
   std::uint32_t in_flight() const noexcept { return in_flight_; }
 
   /// The peer does not read what it asked for and must be cut off.
-  bool over_backlog() const noexcept { return writer_.backlog() > limits_.backlog; }
+  bool over_backlog() const noexcept {
+    return writer_.backlog() + large_backlog() > limits_.backlog;
+  }
 
  private:
   friend class outbox;
   friend class ref<caller>;
-  struct chunk;
+  struct part;
 
   static void dispose(caller* last) noexcept;
   void written_here() noexcept;
@@ -90,6 +114,7 @@ class caller final : public ref_counted<caller>, private executors::event_loop::
 
   void on_ready() noexcept override;
   void hand_over(wire::batch&& written) noexcept;
+  void send_large(chunk_sender::large_body what);
 
   executors::event_loop& loop_;
   const limits limits_;
@@ -100,7 +125,8 @@ class caller final : public ref_counted<caller>, private executors::event_loop::
   vigil::epoch epoch_ = vigil::none;
   const vigil* vigil_ = nullptr;  // Null: nobody gives it up.
   executors::event_loop::source* after_answers_ = nullptr;
-  std::atomic<chunk*> chunks_{
+  std::unique_ptr<chunk_sender> chunks_;  // Null: the peer does not know them.
+  std::atomic<part*> parts_{
       nullptr};  // From other threads, newest first. Each keeps a reference to this.
 };
 

@@ -71,8 +71,10 @@ class connector final : private executors::event_loop::source, private executors
     std::vector<wire::topic_home> topics;
     /// Tells it of a call that was given up; empty: nobody can. Called on the loop's thread.
     std::function<void(const wire::cancel& what)> cancel;
-    wire::identity incarnation{};  ///< All 0: not told.
-    node_labels labels;            ///< As a directory told them.
+    wire::identity incarnation{};    ///< All 0: not told.
+    node_labels labels;              ///< As a directory told them.
+    std::uint64_t credit_bytes = 0;  ///< Of calls that each data link may send at first; 0: any.
+    bool chunks = false;             ///< Large bodies go in pieces.
   };
 
   connector(executors::event_loop& loop, platform& host, const limits& bounds);

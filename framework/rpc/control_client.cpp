@@ -22,7 +22,7 @@ control_client::control_client(
       calls_(calls),
       options_(std::move(with)),
       alarm_(loop, [this] { on_alarm(); }),
-      pause_(options_.first_pause) {}
+      pause_(options_.first_pause, options_.longest_pause) {}
 
 control_client::~control_client() {
   close();
@@ -57,6 +57,8 @@ void control_client::dial() {
   phase_ = phase::dialling;
   dialled_ = host_.now();
   ++epoch_;
+  orderly_ = false;
+  pause_.attempt(host_.now());
   writer_ = std::make_unique<link_writer>(loop_, wire::plane::control);
   auto dialled = over_.dial(loop_, options_.address, *this);
   if (!dialled) {
@@ -79,6 +81,8 @@ void control_client::on_open(link& on) noexcept {
   wire::hello hello;
   hello.node = options_.node;
   hello.incarnation = options_.incarnation;
+  hello.capabilities = {std::string(wire::credits_capability),
+                        std::string(wire::chunks_capability)};
   hello.time = nanoseconds(host_.now());
   wire::write_hello(writer_->pending(), hello);
   writer_->open(on);
@@ -240,6 +244,12 @@ void control_client::on_welcome(wire::welcome agreed) {
   };
   info.incarnation = agreed.incarnation;
   info.labels = options_.labels;
+  const auto uses = [&](std::string_view what) {
+    return std::find(agreed.capabilities.begin(), agreed.capabilities.end(), what) !=
+           agreed.capabilities.end();
+  };
+  info.credit_bytes = uses(wire::credits_capability) ? agreed.credit_bytes : 0;
+  info.chunks = uses(wire::chunks_capability);
   calls_.loop().post([this, epoch = epoch_, info = std::move(info)]() mutable {
     calls_.open_session(
         over_, std::move(info), [this, epoch](const std::string& address, const error* ended) {
@@ -268,7 +278,7 @@ void control_client::session_changed(std::uint64_t epoch, const error* ended) {
 void control_client::is_up_now() {
   phase_ = phase::up;
   attach_by_ = time_point::max();
-  up_since_ = host_.now();
+  pause_.connected(host_.now());
   complained_ = false;
   log::info("connected", {{"address", options_.address}});
   tell_changed(nullptr);
@@ -332,6 +342,7 @@ void control_client::on_pong(const wire::pong& received) {
   const auto now = nanoseconds(host_.now());
   clocks_.feed(received.echo, received.received, received.sent, now);
   loops_of_peer_ = received.loops;
+  peers_of_peer_ = received.peers;
   if (const auto at = pings_.find(received.echo); at != pings_.end()) {
     const auto tell = std::move(at->second);
     pings_.erase(at);
@@ -390,11 +401,6 @@ void control_client::end(const error& why) {
   if (phase_ == phase::closed || phase_ == phase::resting) {
     return;
   }
-  // One that has just come up may go as soon: a server that dies as often as it starts is not to be
-  // tried at the shortest pauses for ever.
-  if (phase_ == phase::up && host_.now() - up_since_ >= 2 * options_.longest_pause) {
-    pause_ = options_.first_pause;
-  }
   if (!complained_) {
     complained_ = true;
     log::warn("disconnected", {{"address", options_.address}, {"reason", why.to_string()}});
@@ -435,7 +441,7 @@ void control_client::part() {
     return;
   }
   phase_ = phase::parting;
-  pause_ = options_.first_pause;
+  orderly_ = true;
   calls_.loop().post([this, address = options_.address] { calls_.update_topics(address, {}); });
   alarm_.set(host_.now() + dead_after_);
 }
@@ -443,15 +449,10 @@ void control_client::part() {
 void control_client::rest() {
   phase_ = phase::resting;
   ++epoch_;
-  // Full jitter over the second half: many clients of one server that restarted do not come back
-  // together.
   std::array<std::byte, 2> dice{};
   host_.random(dice);
   const auto share = static_cast<double>(wire::load<std::uint16_t>(dice.data())) / 65'536.0;
-  const auto pause =
-      duration(static_cast<duration::rep>(static_cast<double>(pause_.count()) * (0.5 + share / 2)));
-  pause_ = std::min(pause_ * 2, options_.longest_pause);
-  alarm_.set(host_.now() + pause);
+  alarm_.set(pause_.again(host_.now(), orderly_, peers_of_peer_, share));
 }
 
 }  // namespace mailroom::rpc

@@ -4,6 +4,7 @@
 #include <mailroom/framework/rpc/connector.hpp>
 #include <mailroom/framework/rpc/link_writer.hpp>
 #include <mailroom/framework/rpc/loop_alarm.hpp>
+#include <mailroom/framework/rpc/reconnect_pause.hpp>
 #include <mailroom/framework/rpc/transport.hpp>
 #include <mailroom/framework/wire/bytes.hpp>
 #include <mailroom/framework/wire/clock_estimate.hpp>
@@ -26,7 +27,7 @@ class control_client final : public link_observer {
     std::string node;              ///< Ours.
     wire::identity incarnation{};  ///< Ours.
     std::size_t max_body = std::size_t{32} << 20U;
-    /// Before the first new attempt; doubled with each up to the longest, jittered by half. A
+    /// Before the first new attempt; doubled with each up to the longest (see `reconnect_pause`). A
     /// session that lasts for twice the longest, or ends with a good-bye, begins anew.
     duration first_pause = std::chrono::milliseconds(50);
     duration longest_pause = std::chrono::seconds(5);
@@ -110,9 +111,10 @@ class control_client final : public link_observer {
   link* link_ = nullptr;
   std::unique_ptr<link_writer> writer_;
   loop_alarm alarm_;
-  duration pause_;
-  time_point up_since_;
-  std::uint64_t epoch_ = 0;  // Of the session; tells late news of an older one.
+  reconnect_pause pause_;
+  std::uint32_t peers_of_peer_ = 0;  // Who will come back with us if it goes.
+  bool orderly_ = false;             // It has said good-bye.
+  std::uint64_t epoch_ = 0;          // Of the session; tells late news of an older one.
   time_point heard_;
   time_point dialled_;
   time_point attach_by_;  // `max` when the connector has been told that it takes longer.

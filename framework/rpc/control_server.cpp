@@ -173,10 +173,22 @@ class control_server::session final : public link_observer {
     session_table::session opened;
     opened.node = node_;
     opened.began = server_.awake_ != nullptr ? server_.awake_->present() : vigil::none;
+    wire::welcome answer;
+    const auto knows = [&](std::string_view capability) {
+      const bool known =
+          std::find(hello->capabilities.begin(), hello->capabilities.end(), capability) !=
+          hello->capabilities.end();
+      if (known) {
+        answer.capabilities.emplace_back(capability);
+      }
+      return known;
+    };
+    opened.credits = server_.self_.credit_bytes != 0 && knows(wire::credits_capability);
+    opened.chunks = knows(wire::chunks_capability);
+    answer.credit_bytes = opened.credits ? server_.self_.credit_bytes : 0;
     clocks_ = opened.relation;
     server_.sessions_.open(id_, std::move(opened));
 
-    wire::welcome answer;
     answer.version = *version;
     answer.node = server_.self_.node;
     answer.incarnation = server_.self_.incarnation;
@@ -213,6 +225,7 @@ class control_server::session final : public link_observer {
     answer.echo = ping->time;
     answer.received = nanoseconds(heard_);
     answer.draining = server_.draining_;
+    answer.peers = static_cast<std::uint32_t>(server_.links_.size());
     if (server_.loops_) {
       answer.loops = server_.loops_();
     }

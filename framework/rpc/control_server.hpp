@@ -43,6 +43,7 @@ class control_server final : public acceptor {
     std::uint64_t max_frame = 0;
     std::uint64_t max_body = 0;
     std::uint32_t in_flight = 0;
+    std::uint64_t credit_bytes = 0;  ///< 0: nobody needs credit.
   };
 
   /// `ended` is called when a session is over, so that its data link can be closed.

@@ -1,6 +1,8 @@
 #include <mailroom/framework/base/counting.hpp>
 #include <mailroom/framework/observability/log.hpp>
 #include <mailroom/framework/rpc/activation.hpp>
+#include <mailroom/framework/rpc/chunk_taker.hpp>
+#include <mailroom/framework/rpc/credit_giver.hpp>
 #include <mailroom/framework/rpc/data_server.hpp>
 #include <mailroom/framework/rpc/given_up_calls.hpp>
 #include <mailroom/framework/rpc/method.hpp>
@@ -39,6 +41,7 @@ class inbound_session final : public link_observer, private executors::timer {
   }
 
   const session_id* session() const noexcept { return attached_ ? &session_ : nullptr; }
+  std::size_t large_backlog() const noexcept { return from_->large_backlog(); }
 
   void cancel(std::span<const wire::cancel> calls) {
     std::map<activation*, std::vector<std::uint64_t>> by_endpoint;
@@ -154,6 +157,17 @@ class inbound_session final : public link_observer, private executors::timer {
     std::vector<std::unique_ptr<call_batch>> batches;
     const result<void> read = read_messages(messages, whole, batches);
     post_all(batches);
+    if (!read) {
+      return read;
+    }
+    if (const std::uint64_t bytes = taker_.take_count(); bytes != 0) {
+      wire::write_taken(from_->writer().pending(), bytes);
+      from_->written_unadmitted();
+    }
+    if (credit_.is_due()) {
+      wire::write_credit(from_->writer().pending(), credit_.take());
+      from_->written_unadmitted();
+    }
     return read;
   }
 
@@ -185,11 +199,28 @@ class inbound_session final : public link_observer, private executors::timer {
       switch (each.what) {
         case wire::kind::call:
         case wire::kind::cast:
-          if (const auto ok = on_call(each, whole, messages.count() + 1, now, accepting, batches);
+          credit_.spend(wire::message_head_size + each.head.size() + each.payload.size());
+          if (const auto ok =
+                  each.payload.empty()
+                      ? on_large_call(each, whole, now, accepting, batches)
+                      : on_call(each, whole, messages.count() + 1, now, accepting, batches);
               !ok) {
             return ok;
           }
           break;
+        case wire::kind::chunk:
+          if (const auto ok = taker_.take(each, server_.limits_.max_body); !ok) {
+            return ok;
+          }
+          break;
+        case wire::kind::taken: {
+          std::uint64_t bytes = 0;
+          if (!wire::id_head::read(each.head, bytes)) {
+            return error(errc::protocol_error, "taken with fixed fields too short");
+          }
+          from_->taken(bytes);
+          break;
+        }
         case wire::kind::route:
           if (const auto ok = on_route(each); !ok) {
             return ok;
@@ -246,6 +277,12 @@ class inbound_session final : public link_observer, private executors::timer {
     server_.peers_.fetch_add(1, std::memory_order_relaxed);
     if (server_.awake_ != nullptr && known->began != vigil::none) {
       from_->watch(*server_.awake_, known->began);
+    }
+    if (known->credits) {
+      credit_.begin(server_.limits_.in_flight, server_.limits_.credit_bytes);
+    }
+    if (known->chunks) {
+      from_->use_chunks();
     }
     from_->open(*link_, known->node, &review_);
     from_->writer().pending().begin(wire::kind::attached, 0);
@@ -377,6 +414,26 @@ class inbound_session final : public link_observer, private executors::timer {
     return true;
   }
 
+  // One whose payload has come before, in chunks. Nothing else may be in the batch that holds it.
+  result<void> on_large_call(const wire::message& received,
+                             const wire::frame& whole,
+                             time_point now,
+                             bool accepting,
+                             std::vector<std::unique_ptr<call_batch>>& batches) {
+    wire::call_head head;
+    const auto body = wire::call_head::read(received.head, head) ? taker_.body_of(head.id)
+                                                                 : std::optional<wire::frame>();
+    if (!body) {
+      return on_call(received, whole, 1, now, accepting, batches);
+    }
+    wire::message large = received;
+    large.payload = body->bytes();
+    post_all(batches);
+    const auto done = on_call(large, *body, 1, now, accepting, batches);
+    post_all(batches);
+    return done;
+  }
+
   call_batch& batch_for(activation& to,
                         const wire::frame& whole,
                         std::uint32_t messages,
@@ -433,6 +490,8 @@ class inbound_session final : public link_observer, private executors::timer {
   early_cancels early_;
   std::uint64_t chained_ = 0;  // The call that `chain_` is of, which comes next.
   ref<call_chain> chain_;
+  credit_giver credit_;
+  chunk_taker taker_;
 };
 
 data_server::data_server(executors::event_loop& loop,
@@ -474,6 +533,14 @@ void data_server::cancel(const session_id& session, std::span<const wire::cancel
       each->cancel(calls);
     }
   }
+}
+
+std::size_t data_server::large_backlog() const noexcept {
+  std::size_t all = 0;
+  for (const auto& [key, each] : links_) {
+    all += each->large_backlog();
+  }
+  return all;
 }
 
 void data_server::close() noexcept {

@@ -57,6 +57,9 @@ class data_server final : public acceptor {
   /// From now on every arriving call is refused with `errc::stopping`. @threadsafe
   void stop_accepting() noexcept { accepting_.store(false, std::memory_order_release); }
 
+  /// Bytes of large answers that have not left.
+  std::size_t large_backlog() const noexcept;
+
   /// Sends what is pending and closes all links.
   void close() noexcept;
 

@@ -53,11 +53,18 @@ void incoming::finish_answer(wire::batch& batch) noexcept {
                    std::to_string(from_->bounds().max_body)));
     return;
   }
-  batch.finish();
   count_one(at_->counting().answered);
   if (key_) {
     key_->succeeded(batch.bytes().bytes().last(size), answer_flags(), at_->now());
   }
+  if (from_->wants_chunks(size)) {
+    from_->write_in_chunks(batch, id_, until_);
+    if (key_) {
+      key_->tell();
+    }
+    return;
+  }
+  batch.finish();
   from_->written();
   if (key_) {
     key_->tell();

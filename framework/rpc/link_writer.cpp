@@ -9,6 +9,7 @@ void link_writer::close() noexcept {
   link_ = nullptr;
   closed_ = true;
   pending_.clear();
+  price_ = {};
   queue_.clear();
   queued_bytes_ = 0;
 }
@@ -30,7 +31,7 @@ void link_writer::release() noexcept {
 
 void link_writer::queue(wire::buffer frame) {
   queued_bytes_ += frame.size();
-  queue_.push_back(std::move(frame));
+  queue_.push_back({std::move(frame), std::exchange(price_, {})});
 }
 
 // Of what has not left, it is known that the peer has not seen it.
@@ -50,11 +51,12 @@ void link_writer::flush() noexcept {
     }
     return;
   }
-  while (!queue_.empty() && (!held_ || may_leave_ > 0)) {
-    const std::size_t size = queue_.front().size();
-    if (!send(queue_.front())) {
+  while (!queue_.empty() && (!held_ || may_leave_ > 0) && can_pay(queue_.front().price)) {
+    const std::size_t size = queue_.front().bytes.size();
+    if (!send(queue_.front().bytes)) {
       break;
     }
+    pay(queue_.front().price);
     queue_.pop_front();
     queued_bytes_ -= size;
     may_leave_ -= held_ ? 1 : 0;
@@ -62,7 +64,7 @@ void link_writer::flush() noexcept {
   if (pending_.empty()) {
     return;
   }
-  const bool waits = held_ || !queue_.empty();
+  const bool waits = held_ || !queue_.empty() || !can_pay(price_);
   if (waits && !is_full(pending_)) {
     return;  // Goes on growing until there is room.
   }
@@ -71,6 +73,8 @@ void link_writer::flush() noexcept {
   wire::buffer frame = pending_.take();
   if (waits || !send(frame)) {
     queue(std::move(frame));
+  } else {
+    pay(std::exchange(price_, {}));
   }
 }
 

@@ -4,9 +4,11 @@
 #include <mailroom/framework/rpc/transport.hpp>
 #include <mailroom/framework/wire/envelope.hpp>
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <deque>
+#include <utility>
 
 namespace mailroom::rpc {
 
@@ -50,6 +52,22 @@ class link_writer final : public executors::event_loop::source {
     }
   }
 
+  /// The message that was finished last, of so many bytes, needs credit. Before `written`.
+  void charge(std::size_t bytes) noexcept {
+    ++price_.messages;
+    price_.bytes += static_cast<std::int64_t>(bytes);
+  }
+  /// From now on, frames with messages that need credit leave while there is some. Before `open`.
+  void limit(std::uint32_t messages, std::uint64_t bytes) noexcept {
+    credit_ = {messages, static_cast<std::int64_t>(std::min(bytes, most_credit))};
+  }
+  /// The peer gives more.
+  void grant(std::uint32_t messages, std::uint64_t bytes) noexcept {
+    credit_.messages += messages;
+    credit_.bytes += static_cast<std::int64_t>(std::min(bytes, most_credit));
+    loop_.ready(*this);
+  }
+
   /// From now on frames leave through `to`.
   void open(link& to) noexcept {
     link_ = &to;
@@ -80,16 +98,37 @@ class link_writer final : public executors::event_loop::source {
   static constexpr std::size_t large_frame = std::size_t{256} << 10U;   // Bytes.
   static constexpr std::size_t worth_reserving = 1024;                  // Bytes.
 
+  static constexpr std::uint64_t most_credit = std::uint64_t{1} << 60U;
+
+  struct amount {
+    std::int64_t messages = 0;
+    std::int64_t bytes = 0;
+  };
+  struct queued_frame {
+    wire::buffer bytes;
+    amount price;
+  };
+
   void on_ready() noexcept override { flush(); }
   bool send(wire::buffer& frame);
   void queue(wire::buffer frame);
+  // What one frame takes too much it owes.
+  bool can_pay(const amount& price) const noexcept {
+    return price.messages == 0 || (credit_.messages > 0 && credit_.bytes > 0);
+  }
+  void pay(const amount& price) noexcept {
+    credit_.messages -= price.messages;
+    credit_.bytes -= price.bytes;
+  }
 
   executors::event_loop& loop_;
   link* link_ = nullptr;
   bool closed_ = false;
   bool held_ = false;
   wire::batch pending_;
-  std::deque<wire::buffer> queue_;  // Frames that the link refused, or that are held.
+  amount price_;  // Of what is pending.
+  amount credit_{most_credit, most_credit};
+  std::deque<queued_frame> queue_;  // Frames that the link refused, that are held or lack credit.
   std::size_t may_leave_ = 0;       // So many of them, while the others are held.
   std::size_t queued_bytes_ = 0;
   std::size_t last_frame_ = 0;  // Bytes.

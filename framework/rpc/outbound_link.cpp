@@ -34,6 +34,9 @@ result<void> outbound_link::dial(transport& over) {
     return dialled.error();
   }
   link_ = *dialled;
+  if (session_.info().credit_bytes != 0) {
+    writer_.limit(session_.info().in_flight, session_.info().credit_bytes);
+  }
   return {};
 }
 
@@ -45,6 +48,7 @@ void outbound_link::close(bool flush) noexcept {
     open->close(flush);
   }
   writer_.close();
+  chunks_.close();
   ready_ = false;
 }
 
@@ -102,12 +106,32 @@ bool outbound_link::finish(pending_call& call, bool keep) {
   if (keep) {
     call.arguments.append(batch.bytes().bytes().last(body_size_));
   }
-  batch.finish();
   if (call.how == pending_call::kind::call) {
     ++in_flight_;
   }
+  if (chunk_sender::is_large(body_size_) && session_.info().chunks) {
+    send_in_chunks(call);
+    return true;
+  }
+  batch.finish();
+  writer_.charge(batch.message_size());
   writer_.written();
   return true;
+}
+
+void outbound_link::send_in_chunks(const pending_call& call) {
+  wire::batch& batch = writer_.pending();
+  const auto id = wire::load<std::uint64_t>(batch.message().data() + wire::message_head_size);
+  auto large = chunk_sender::take_out_of(batch, id, call.until);
+  large.price = large.rest.message_size();
+  if (call.within) {
+    // Between the one that stands before it and itself others may come now.
+    wire::batch with_chain(wire::plane::data);
+    wire::write_chain(with_chain, id, call.within->links());
+    with_chain.append(large.rest);
+    large.rest = std::move(with_chain);
+  }
+  chunks_.send(std::move(large), home_.loop().now());
 }
 
 void outbound_link::drop() noexcept {
@@ -145,6 +169,15 @@ void outbound_link::on_frame(link&, wire::frame received) noexcept {
 }
 
 result<void> outbound_link::read(const wire::frame& received) {
+  auto good = read_messages(received);
+  if (const std::uint64_t bytes = taker_.take_count(); bytes != 0 && good) {
+    wire::write_taken(writer_.pending(), bytes);
+    writer_.written();
+  }
+  return good;
+}
+
+result<void> outbound_link::read_messages(const wire::frame& received) {
   auto messages = wire::reader::open(received.bytes(), wire::plane::data);
   if (!messages) {
     return messages.error();
@@ -164,9 +197,28 @@ result<void> outbound_link::read(const wire::frame& received) {
         if (!wire::id_head::read(each.head, id)) {
           return error(errc::protocol_error, "reply with fixed fields too short");
         }
-        if (const auto call = home_.take(id, *this)) {
-          succeed(*call, received, each);
+        on_reply(id, received, each);
+        break;
+      }
+      case wire::kind::chunk:
+        if (const auto good = taker_.take(each, session_.info().max_body); !good) {
+          return good;
         }
+        break;
+      case wire::kind::taken: {
+        std::uint64_t bytes = 0;
+        if (!wire::id_head::read(each.head, bytes)) {
+          return error(errc::protocol_error, "taken with fixed fields too short");
+        }
+        chunks_.taken(bytes, home_.loop().now());
+        break;
+      }
+      case wire::kind::credit: {
+        const auto given = wire::read_credit(each);
+        if (!given) {
+          return given.error();
+        }
+        writer_.grant(given->messages, given->bytes);
         break;
       }
       case wire::kind::failure: {
@@ -196,6 +248,23 @@ result<void> outbound_link::read(const wire::frame& received) {
       default: break;  // A newer peer's; PROTOCOL.md says to skip it.
     }
   }
+}
+
+void outbound_link::on_reply(std::uint64_t id,
+                             const wire::frame& received,
+                             const wire::message& answer) {
+  const auto large = answer.payload.empty() ? taker_.body_of(id) : std::nullopt;
+  const auto call = home_.take(id, *this);
+  if (!call) {
+    return;
+  }
+  if (!large) {
+    succeed(*call, received, answer);
+    return;
+  }
+  wire::message whole = answer;
+  whole.payload = large->bytes();
+  succeed(*call, *large, whole);
 }
 
 void outbound_link::succeed(pending_call& call,

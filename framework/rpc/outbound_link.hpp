@@ -1,5 +1,7 @@
 #pragma once
 
+#include <mailroom/framework/rpc/chunk_sender.hpp>
+#include <mailroom/framework/rpc/chunk_taker.hpp>
 #include <mailroom/framework/rpc/connector.hpp>
 
 #include <cstddef>
@@ -26,7 +28,7 @@ class outbound_link final : public link_observer {
   outbound_session& session() const noexcept { return session_; }
   /// The peer has taken it up.
   bool ready() const noexcept { return ready_; }
-  std::size_t backlog() const noexcept { return writer_.backlog(); }
+  std::size_t backlog() const noexcept { return writer_.backlog() + chunks_.backlog(); }
   std::uint32_t in_flight() const noexcept { return in_flight_; }
   void answered() noexcept { --in_flight_; }
 
@@ -60,7 +62,10 @@ class outbound_link final : public link_observer {
   void on_closed(link& on, const error& why) noexcept override;
 
   std::uint32_t route_of(const wire::route& names, wire::batch& batch);
+  void send_in_chunks(const pending_call& call);
   result<void> read(const wire::frame& received);
+  result<void> read_messages(const wire::frame& received);
+  void on_reply(std::uint64_t id, const wire::frame& received, const wire::message& answer);
   void succeed(pending_call& call,
                const wire::frame& received,
                const wire::message& answer) noexcept;
@@ -72,6 +77,8 @@ class outbound_link final : public link_observer {
   const std::uint32_t loop_;
   link* link_ = nullptr;
   link_writer writer_;
+  chunk_sender chunks_{writer_};
+  chunk_taker taker_;
   std::vector<std::uint32_t>
       routes_;                  // Of a name, by its number: that of its route, plus 1; 0: none.
   std::uint32_t declared_ = 0;  // Routes.

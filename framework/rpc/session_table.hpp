@@ -42,6 +42,8 @@ class session_table {
     std::string node;  ///< The peer, as it calls itself.
     /// When it began. `none`: with this process itself, which is never given up.
     vigil::epoch began = vigil::none;
+    bool credits = false;  ///< It sends calls as long as it has credit,
+    bool chunks = false;   ///< and large bodies in pieces, as we do.
     std::shared_ptr<clocks> relation = std::make_shared<clocks>();
     /// Data links that are attached, one for each I/O loop that the peer uses.
     std::shared_ptr<std::atomic<std::size_t>> links = std::make_shared<std::atomic<std::size_t>>(0);

@@ -19,6 +19,7 @@ struct ping_body {
 struct pong_body {
   std::vector<loop_state> loops;
   bool draining = false;
+  std::uint32_t peers = 0;
 };
 
 // The fields of each struct by their names in the map. Here and not in the structs, as
@@ -80,7 +81,11 @@ auto fields(some<welcome> auto& of) {
                          "data",
                          of.data,
                          "topics",
-                         of.topics);
+                         of.topics,
+                         "capabilities",
+                         of.capabilities,
+                         "credit_bytes",
+                         of.credit_bytes);
 }
 
 auto fields(some<reject> auto& of) {
@@ -101,7 +106,7 @@ auto fields(some<ping_body> auto& of) {
 }
 
 auto fields(some<pong_body> auto& of) {
-  return make_define_map("loops", of.loops, "draining", of.draining);
+  return make_define_map("loops", of.loops, "draining", of.draining, "peers", of.peers);
 }
 
 auto fields(some<announce> auto& of) {
@@ -236,7 +241,8 @@ void write_welcome(batch& into, const welcome& what) {
 
 result<welcome> read_welcome(const message& from) {
   auto what = read_map<welcome>(from, "welcome that is no map of its fields", max_topics_payload);
-  if (what && (!fits(what->node) || !fits(what->data, max_addresses) || !fits(what->topics))) {
+  if (what && (!fits(what->node) || !fits(what->data, max_addresses) || !fits(what->topics) ||
+               !fits(what->capabilities, max_capabilities))) {
     return malformed("welcome beyond its limits");
   }
   return what;
@@ -280,7 +286,7 @@ void write_pong(batch& into, const pong& what) {
   store(head, what.echo);
   store(head + 8, what.received);
   store(head + 16, what.sent);
-  pack(into.bytes(), pong_body{what.loops, what.draining});
+  pack(into.bytes(), pong_body{what.loops, what.draining, what.peers});
   into.finish();
 }
 
@@ -299,7 +305,8 @@ result<pong> read_pong(const message& from) {
               load<std::int64_t>(from.head.data() + 8),
               load<std::int64_t>(from.head.data() + 16),
               std::move(body->loops),
-              body->draining};
+              body->draining,
+              body->peers};
 }
 
 void write_announce(batch& into, const announce& what) {

@@ -25,6 +25,10 @@ inline constexpr std::size_t max_topics = 65'536;
 inline constexpr std::size_t max_addresses = 256;  ///< Data addresses, and with them I/O loops.
 inline constexpr std::size_t max_capabilities = 64;
 
+/// Capabilities, as hello and welcome name them: flow control by credits, large bodies in chunks.
+inline constexpr std::string_view credits_capability = "credits";
+inline constexpr std::string_view chunks_capability = "chunks";
+
 /// 128 random bits: an incarnation (a process, from its start to its end) or a session.
 using identity = std::array<std::byte, 16>;
 
@@ -83,6 +87,8 @@ struct welcome {
   std::uint32_t in_flight = 0;    ///< and unanswered calls that it takes from this peer.
   std::vector<std::string> data;  ///< Address of each I/O loop's data socket.
   std::vector<topic_home> topics;
+  std::vector<std::string> capabilities;  ///< Of those in hello: what is used in this session.
+  std::uint64_t credit_bytes = 0;  ///< Of calls and casts that a data link may send at first.
 };
 void write_welcome(batch& into, const welcome& what);
 result<welcome> read_welcome(const message& from);
@@ -113,7 +119,8 @@ struct pong {
   std::int64_t received = 0;
   std::int64_t sent = 0;
   std::vector<loop_state> loops;
-  bool draining = false;  ///< No new calls, please.
+  bool draining = false;    ///< No new calls, please.
+  std::uint32_t peers = 0;  ///< Who would come back together if it went.
 };
 void write_pong(batch& into, const pong& what);
 result<pong> read_pong(const message& from);

@@ -197,6 +197,26 @@ void write_fenced(batch& into, std::uint64_t number) {
   into.finish();
 }
 
+void write_taken(batch& into, std::uint64_t bytes) {
+  store(into.begin(kind::taken, id_head::size), bytes);
+  into.finish();
+}
+
+void write_credit(batch& into, const credit& what) {
+  std::byte* head = into.begin(kind::credit, credit::size);
+  store(head, what.messages);
+  store(head + 4, std::uint32_t{0});
+  store(head + 8, what.bytes);
+  into.finish();
+}
+
+result<credit> read_credit(const message& from) {
+  if (from.head.size() < credit::size) {
+    return malformed("credit with fixed fields too short");
+  }
+  return credit{load<std::uint32_t>(from.head.data()), load<std::uint64_t>(from.head.data() + 8)};
+}
+
 void write_attach(batch& into, const attach& what) {
   std::byte* head = into.begin(kind::attach, attach_head_size);
   std::copy(what.session.begin(), what.session.end(), head);

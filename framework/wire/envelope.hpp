@@ -53,11 +53,12 @@ enum class kind : std::uint8_t {
   route = 5,
   attach = 6,
   attached = 7,
-  credit = 8,  // Reserved: PROTOCOL.md says what it will mean.
-  chunk = 9,   // Reserved.
+  credit = 8,
+  chunk = 9,
   chain = 10,
   fence = 11,
   fenced = 12,
+  taken = 13,
   hello = 32,
   welcome = 33,
   reject = 34,
@@ -131,6 +132,8 @@ class batch {
 
   /// Bytes of the message begun last, its head included.
   std::size_t message_size() const noexcept { return bytes_.size() - at_; }
+  /// The message begun last, as far as it is written.
+  std::span<const std::byte> message() const noexcept { return bytes_.bytes().subspan(at_); }
 
   /// Appends the messages of another batch.
   void append(const batch& more) {
@@ -254,8 +257,8 @@ struct call_head {
   }
 };
 
-/// Fixed field of reply (payload: the value), of fence and fenced (a number), and the first one of
-/// cancel.
+/// Fixed field of reply (payload: the value), of fence and fenced (a number), of taken (bytes), and
+/// the first one of cancel.
 struct id_head {
   static constexpr std::uint16_t size = 8;
   static constexpr std::uint8_t idempotent_flag = 1;  ///< Of a reply's message: the method is.
@@ -296,6 +299,43 @@ inline std::size_t size_of(const route& declared) noexcept {
 }
 void write_route(batch& into, const route& declared);
 result<route> read_route(const message& from);
+
+/// So many more calls and casts may be sent on this link, and so many more bytes of them.
+struct credit {
+  static constexpr std::uint16_t size = 16;
+
+  std::uint32_t messages = 0;
+  std::uint64_t bytes = 0;
+};
+void write_credit(batch& into, const credit& what);
+result<credit> read_credit(const message& from);
+
+/// Fixed fields of a chunk: a piece of the body of the message `id`, which follows it.
+struct chunk_head {
+  static constexpr std::uint16_t size = 24;
+
+  std::uint64_t id = 0;
+  std::uint64_t offset = 0;
+  std::uint64_t total = 0;
+
+  void write(std::byte* to) const noexcept {
+    store(to, id);
+    store(to + 8, offset);
+    store(to + 16, total);
+  }
+  static bool read(std::span<const std::byte> head, chunk_head& into) noexcept {
+    if (head.size() < size) {
+      return false;
+    }
+    into.id = load<std::uint64_t>(head.data());
+    into.offset = load<std::uint64_t>(head.data() + 8);
+    into.total = load<std::uint64_t>(head.data() + 16);
+    return true;
+  }
+};
+
+/// So many more bytes of chunks have been taken.
+void write_taken(batch& into, std::uint64_t bytes);
 
 /// One of the calls within which another is made.
 struct chain_link {

@@ -170,6 +170,7 @@ class running_node {
   bool holds(const actors::endpoint& which) const;  // Under endpoints_mutex_.
   void each_endpoint(const std::function<void(actors::endpoint&)>& see);
   bool wait_until_quiet(time_point until);
+  void wait_until_answers_have_left(time_point until);
   std::string what_still_runs();
 
   const node_options& options_;

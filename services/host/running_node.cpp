@@ -12,11 +12,18 @@ namespace mailroom {
 namespace {
 
 constexpr duration after_cancelling = std::chrono::seconds(1);
+constexpr duration look_for_answers_every = std::chrono::milliseconds(10);
 constexpr duration for_turn_to_stop = std::chrono::milliseconds(500);
 
 // What a frame may take: a body, or a welcome with all topics, and what stands around them.
 std::size_t max_frame(const node_options& with) {
   return std::max(with.max_body, wire::max_topics_payload) + (std::size_t{1} << 20U);
+}
+
+// What may be under way from one peer before it has been looked at: enough to keep a link of 1
+// Gbit/s and 100 ms busy.
+std::uint64_t credit_bytes(const node_options& with) {
+  return std::max<std::size_t>(with.backlog_per_peer / 4, 1);
 }
 
 }  // namespace
@@ -84,7 +91,8 @@ result<void> running_node::open() {
                                      .max_body = options_.max_body};
   const rpc::caller::limits answers{.in_flight = options_.in_flight_per_peer,
                                     .backlog = options_.backlog_per_peer,
-                                    .max_body = options_.max_body};
+                                    .max_body = options_.max_body,
+                                    .credit_bytes = credit_bytes(options_)};
   run_on(loop_of_calls(),
          [&] { connector_ = std::make_unique<rpc::connector>(loop_of_calls(), host_, calls); });
   awake_.emplace(rpc::missed_until_dead * options_.heartbeat,
@@ -102,6 +110,7 @@ result<void> running_node::open() {
   self.max_frame = max_frame(options_);
   self.max_body = options_.max_body;
   self.in_flight = options_.in_flight_per_peer;
+  self.credit_bytes = credit_bytes(options_);
   run_on(control_loop_, [&] {
     control_server_ = std::make_unique<rpc::control_server>(
         control_loop_, host_, sessions_, self, [this](const rpc::session_id& ended) {
@@ -226,6 +235,19 @@ std::string running_node::what_still_runs() {
   return names;
 }
 
+// Large ones leave at the pace of their peers; nobody announces the last piece.
+void running_node::wait_until_answers_have_left(time_point until) {
+  for (;;) {
+    std::size_t left = 0;
+    on_each_loop([&](std::size_t loop) { left += data_[loop].server->large_backlog(); });
+    if (left == 0 || host_.now() >= until) {
+      return;
+    }
+    std::unique_lock lock(quiet_mutex_);
+    quiet_.wait_for(lock, look_for_answers_every);
+  }
+}
+
 bool running_node::drain(duration limit) {
   if (!runtime_) {
     return true;
@@ -238,6 +260,7 @@ bool running_node::drain(duration limit) {
   }
   each_endpoint([](actors::endpoint& each) { each.activation().stop(); });
   if (wait_until_quiet(until)) {
+    wait_until_answers_have_left(until);
     return true;
   }
   // A limit of 0 has passed before the idle ones have had their turn to stop, which is not work.

@@ -8,6 +8,7 @@ import herd_test
 import loss_test
 import partition_test
 import restart_test
+import slow_link_test
 
 
 class LongPartition(partition_test.PartitionCase):
@@ -28,6 +29,11 @@ class LongRestart(restart_test.RestartCase):
 class LongHerd(herd_test.HerdCase):
     def test_200_clients_lose_their_server(self):
         self.lose_server(10, 20)
+
+
+class LongSlowLink(slow_link_test.SlowLinkCase):
+    def test_a_call_of_20_mb_on_a_link_of_1_mbit(self):
+        self.send(20_000_000, 400)
 
 
 class LongDirectory(directory_test.DirectoryCase):

@@ -39,10 +39,5 @@ class SlowLink(SlowLinkCase):
         self.send(MIB, 60)
 
 
-class LongSlowLink(SlowLinkCase):
-    def test_a_call_of_20_mb_on_a_link_of_1_mbit(self):
-        self.send(20_000_000, 400)
-
-
 if __name__ == "__main__":
     cluster.main()

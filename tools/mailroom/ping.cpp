@@ -45,11 +45,11 @@ result<std::vector<known_node>> nodes_known_to(const std::string& address, time_
   if (!answer) {
     return answer.error();
   }
-  const auto json = wire::json_from_body(answer->view());
-  if (!json) {
-    return json.error();
+  const auto text = wire::json_from_body(answer->view());
+  if (!text) {
+    return text.error();
   }
-  const auto told = json_from(*json);
+  const auto told = json_from(*text);
   std::vector<known_node> all{{address, told.value("node", "")}};
   for (const auto& each : told.value("calls", nlohmann::json::array())) {
     all.push_back({each.value("address", ""), each.value("node", "")});

@@ -147,22 +147,28 @@ result<json> data_to_json(const wire::message& from) {
       }
       return json{{"kind", from.what == kind::fence ? "fence" : "fenced"}, {"number", number}};
     }
-    case kind::credit:
-      if (from.head.size() < 16) {
+    case kind::taken: {
+      std::uint64_t bytes = 0;
+      if (!wire::id_head::read(from.head, bytes)) {
         return short_fields();
       }
-      return json{{"kind", "credit"},
-                  {"messages", wire::load<std::uint32_t>(from.head.data())},
-                  {"bytes", wire::load<std::uint64_t>(from.head.data() + 8)}};
-    case kind::chunk:
-      if (from.head.size() < 24) {
+      return json{{"kind", "taken"}, {"bytes", bytes}};
+    }
+    case kind::credit:
+      return shown(wire::read_credit(from), [](const wire::credit& what) -> json {
+        return {{"kind", "credit"}, {"messages", what.messages}, {"bytes", what.bytes}};
+      });
+    case kind::chunk: {
+      wire::chunk_head head;
+      if (!wire::chunk_head::read(from.head, head)) {
         return short_fields();
       }
       return json{{"kind", "chunk"},
-                  {"id", wire::load<std::uint64_t>(from.head.data())},
-                  {"offset", wire::load<std::uint64_t>(from.head.data() + 8)},
-                  {"total", wire::load<std::uint64_t>(from.head.data() + 16)},
+                  {"id", head.id},
+                  {"offset", head.offset},
+                  {"total", head.total},
                   {"data", hex(from.payload)}};
+    }
     case kind::bye: return json{{"kind", "bye"}};
     default: return json{{"kind", "unknown"}, {"type", static_cast<std::uint8_t>(from.what)}};
   }
@@ -193,7 +199,9 @@ json welcome_to_json(const wire::welcome& what) {
           {"max_body", what.max_body},
           {"in_flight", what.in_flight},
           {"data", what.data},
-          {"topics", topics(what.topics)}};
+          {"topics", topics(what.topics)},
+          {"capabilities", what.capabilities},
+          {"credit_bytes", what.credit_bytes}};
 }
 
 json reject_to_json(const wire::reject& what) {
@@ -219,7 +227,8 @@ json pong_to_json(const wire::pong& what) {
           {"received", what.received},
           {"sent", what.sent},
           {"loops", loops(what.loops)},
-          {"draining", what.draining}};
+          {"draining", what.draining},
+          {"peers", what.peers}};
 }
 
 json admin_reply_to_json(const wire::admin_reply& what) {

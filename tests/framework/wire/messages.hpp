@@ -11,7 +11,7 @@
 #include <vector>
 
 /// Messages as JSON and back, with the field names of PROTOCOL.md: what vectors.txt is checked
-/// with, and a way to call every reader there is. Reserved kinds are shown too.
+/// with, and a way to call every reader there is.
 namespace mailroom::tests {
 
 using json = nlohmann::json;

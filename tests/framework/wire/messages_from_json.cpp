@@ -68,19 +68,18 @@ void write_call(wire::batch& into, const json& what) {
   into.finish();
 }
 
-void write_reserved(wire::batch& into, const json& what) {
+void write_flow(wire::batch& into, const json& what) {
   if (what["kind"] == "credit") {
-    std::byte* head = into.begin(kind::credit, 16);
-    wire::store<std::uint32_t>(head, what["messages"]);
-    wire::store<std::uint32_t>(head + 4, 0);
-    wire::store<std::uint64_t>(head + 8, what["bytes"]);
-  } else {
-    std::byte* head = into.begin(kind::chunk, 24);
-    wire::store<std::uint64_t>(head, what["id"]);
-    wire::store<std::uint64_t>(head + 8, what["offset"]);
-    wire::store<std::uint64_t>(head + 16, what["total"]);
-    into.bytes().append(unhex(what["data"]));
+    wire::write_credit(into, {what["messages"], what["bytes"]});
+    return;
   }
+  if (what["kind"] == "taken") {
+    wire::write_taken(into, what["bytes"]);
+    return;
+  }
+  const wire::chunk_head head{what["id"], what["offset"], what["total"]};
+  head.write(into.begin(kind::chunk, wire::chunk_head::size));
+  into.bytes().append(unhex(what["data"]));
   into.finish();
 }
 
@@ -133,7 +132,7 @@ void write_data(wire::batch& into, const json& what) {
     into.begin(name == "bye" ? kind::bye : kind::attached, 0);
     into.finish();
   } else {
-    write_reserved(into, what);
+    write_flow(into, what);
   }
 }
 
@@ -153,6 +152,8 @@ void write_welcome(wire::batch& into, const json& what) {
   out.in_flight = what["in_flight"];
   out.data = what["data"].get<std::vector<std::string>>();
   out.topics = topics(what["topics"]);
+  out.capabilities = what["capabilities"].get<std::vector<std::string>>();
+  out.credit_bytes = what["credit_bytes"];
   wire::write_welcome(into, out);
 }
 
@@ -186,9 +187,13 @@ void write_control(wire::batch& into, const json& what) {
   } else if (name == "ping") {
     wire::write_ping(into, {what["time"], {what["offset"], what["error"]}, loops(what["loops"])});
   } else if (name == "pong") {
-    wire::write_pong(
-        into,
-        {what["echo"], what["received"], what["sent"], loops(what["loops"]), what["draining"]});
+    wire::write_pong(into,
+                     {what["echo"],
+                      what["received"],
+                      what["sent"],
+                      loops(what["loops"]),
+                      what["draining"],
+                      what["peers"]});
   } else if (name == "announce") {
     wire::write_announce(into, {topics(what["topics"])});
   } else if (name == "goaway") {

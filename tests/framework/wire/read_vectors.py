@@ -215,11 +215,12 @@ WELCOME = map_of(version=(U8, 1), node=(short_text, ""), incarnation=(identity, 
                  session=(identity, NOBODY), echo=(I64, 0), received=(I64, 0), sent=(I64, 0),
                  heartbeat_ms=(U32, 1000), dead_after_ms=(U32, 3000), max_frame=(U64, 0),
                  max_body=(U64, 0), in_flight=(U32, 0), data=(list_of(short_text, 256), []),
-                 topics=(TOPICS, []))
+                 topics=(TOPICS, []), capabilities=(list_of(short_text, 64), []),
+                 credit_bytes=(U64, 0))
 REJECT = map_of(code=(U16, 0), reason=(short_text, ""), min=(U8, 1), max=(U8, 1),
                 retry_after_ms=(U32, 0))
 PING = map_of(offset=(I64, 0), error=(NOT_NEGATIVE, 0), loops=(LOOPS, []))
-PONG = map_of(loops=(LOOPS, []), draining=(flag, False))
+PONG = map_of(loops=(LOOPS, []), draining=(flag, False), peers=(U32, 0))
 ANNOUNCE = map_of(topics=(TOPICS, []))
 STUCK = map_of(loops=(list_of(U32, 256), []),
                topics=(list_of(map_of(exchange=(short_text, ""), topic=(short_text, "")), 65536), []))
@@ -241,7 +242,8 @@ def mapped(kind):
 
 
 def arguments(fields, payload):
-    return {**fields, "arguments": shown(one_value(payload))}
+    # None: it has come before, in chunks.
+    return {**fields, "arguments": shown(one_value(payload)) if payload else None}
 
 
 def call_fields(head):
@@ -259,7 +261,7 @@ def call(fields, payload):
 
 
 def reply(fields, payload):
-    return {**fields, "value": shown(one_value(payload))}
+    return {**fields, "value": shown(one_value(payload)) if payload else None}
 
 
 def failure(fields, payload):
@@ -339,12 +341,12 @@ DATA = {
     5: ("route", named("I", "number"), route),
     6: ("attach", named("16sqq", "session", "offset", "error"), attach),
     7: ("attached", NOTHING, bare),
-    # Reserved, so a node skips them; read here because the layout is decided.
     8: ("credit", named("I4xQ", "messages", "bytes"), bare),
     9: ("chunk", named("QQQ", "id", "offset", "total"), lambda f, p: {**f, "data": p.hex()}),
     10: ("chain", named("Q", "id"), chain),
     11: ("fence", named("Q", "number"), bare),
     12: ("fenced", named("Q", "number"), bare),
+    13: ("taken", named("Q", "bytes"), bare),
     42: ("bye", NOTHING, bare),
 }
 CONTROL = {

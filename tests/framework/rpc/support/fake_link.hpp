@@ -47,7 +47,7 @@ class fake_peer {
   }
 
   /// Attaches to a session of its own, so that calls may follow.
-  void attach() { attach(to_.open_session("fake peer")); }
+  void attach(bool knows_all = false) { attach(to_.open_session("fake peer", knows_all)); }
   void attach(const rpc::session_id& session) {
     wire::batch batch(wire::plane::data);
     wire::write_attach(batch, {session, {}});
@@ -98,6 +98,30 @@ class fake_peer {
     each_message(
         [&](const wire::message& one) { found += one.what == wire::kind::reply ? 1U : 0U; });
     return found;
+  }
+  /// What was given so far, in all.
+  wire::credit credit() {
+    to_.on_loop([] {});  // It leaves at the end of a pass.
+    wire::credit all;
+    each_message([&](const wire::message& one) {
+      if (one.what == wire::kind::credit) {
+        const auto more = wire::read_credit(one).value();
+        all.messages += more.messages;
+        all.bytes += more.bytes;
+      }
+    });
+    return all;
+  }
+  /// Bytes of chunks that were said to be taken.
+  std::uint64_t taken() {
+    to_.on_loop([] {});
+    std::uint64_t all = 0;
+    each_message([&](const wire::message& one) {
+      if (one.what == wire::kind::taken) {
+        all += wire::load<std::uint64_t>(one.head.data());
+      }
+    });
+    return all;
   }
   /// Numbers of the fences that were answered.
   std::vector<std::uint64_t> fenced() {

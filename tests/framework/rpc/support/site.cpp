@@ -26,6 +26,7 @@ site::site(std::string name, options with)
       loop_("mr-" + name_, platform::system()),
       pool_(with.blocking_threads),
       connector_(loop_, platform::system(), with.outgoing),
+      credit_bytes_(with.bounds.credit_bytes),
       server_(loop_, dispatcher_, sessions_, with.bounds, &answers_) {
   loop_.start();
   executors::executor::options how;
@@ -113,10 +114,12 @@ rpc::activation& site::run(const target& at, std::shared_ptr<const rpc::endpoint
   return runners_.back()->activation();
 }
 
-rpc::session_id site::open_session(const std::string& peer) {
+rpc::session_id site::open_session(const std::string& peer, bool knows_all) {
   const auto id = next_session();
   rpc::session_table::session session;
   session.node = peer;
+  session.credits = knows_all;
+  session.chunks = knows_all;
   sessions_.open(id, std::move(session));
   return id;
 }
@@ -126,7 +129,10 @@ void site::connect(site& other, std::uint32_t in_flight) {
   agreed.address = "control://" + other.name_;
   agreed.node = other.name_;
   agreed.data = {other.address_};
-  agreed.session = other.open_session(name_);
+  agreed.session = other.open_session(name_, true);
+  // Who is told of fewer calls than the server takes would wait for credit that it does not give.
+  agreed.credit_bytes = in_flight == 65'536 ? other.credit_bytes_ : 0;
+  agreed.chunks = true;
   agreed.in_flight = in_flight;
   agreed.topics = other.dispatcher_.topics();
   agreed.cancel = [&other, session = agreed.session](const wire::cancel& what) {

@@ -60,8 +60,9 @@ class site {
 
   mailroom::client client(target_view to) { return mailroom::client(connector_, to); }
 
-  /// Registers a session for a link that the test speaks itself.
-  rpc::session_id open_session(const std::string& peer);
+  /// Registers a session for a link that the test speaks itself: of a peer that knows credits and
+  /// chunks, or not.
+  rpc::session_id open_session(const std::string& peer, bool knows_all = false);
   const std::string& data_address() const noexcept { return address_; }
 
   /// Runs `what` on the loop's thread and waits for it.
@@ -96,6 +97,7 @@ class site {
   rpc::session_table sessions_;
   rpc::connector connector_;
   rpc::answer_store answers_{{}};
+  const std::uint64_t credit_bytes_;
   rpc::data_server server_;
   std::unique_ptr<rpc::transport::port> port_;
   std::string address_;
