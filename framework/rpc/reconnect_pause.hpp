@@ -10,8 +10,10 @@
 namespace mailroom::rpc {
 
 /// When to connect to a peer again: after a pause that grows with each failure, is shorter by
-/// chance so that many do not come together, and never so that there are more than `most_attempts`
-/// in any `window`. Pure, one thread at a time.
+/// chance so that many do not come together, and from `most_attempts` in a `window` on is as long
+/// as the rest of the window, or as the longest: ten in any window then for pauses of half of it.
+/// Who asks for a shorter longest one is promised to be back within that. Pure, one thread at a
+/// time.
 class reconnect_pause {
  public:
   static constexpr std::size_t most_attempts = 8;
@@ -47,7 +49,9 @@ class reconnect_pause {
     }
     const duration pause = share_of(next_, 0.5 + dice / 2) + share_of(herd, dice);
     next_ = std::min(next_ * 2, longest_);
-    const time_point allowed = attempts_.size() < most_attempts ? now : attempts_.front() + window;
+    const time_point allowed = attempts_.size() < most_attempts
+                                   ? now
+                                   : std::min(attempts_.front() + window, now + longest_);
     return std::max(now + pause, allowed);
   }
 

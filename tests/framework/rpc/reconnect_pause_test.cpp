@@ -12,7 +12,7 @@ namespace mailroom::tests::reconnect_pause_test {
 namespace {
 
 struct client {
-  explicit client(unsigned seed) : random(seed) {}
+  explicit client(unsigned seed, duration longest = 5s) : pause(50ms, longest), random(seed) {}
 
   time_point attempt(time_point at) {
     pause.attempt(at);
@@ -34,7 +34,7 @@ struct client {
     return most;
   }
 
-  rpc::reconnect_pause pause{50ms, 5s};
+  rpc::reconnect_pause pause;
   std::minstd_rand random;
   std::vector<time_point> attempts;
 };
@@ -55,6 +55,17 @@ BOOST_AUTO_TEST_CASE(grows_while_nobody_answers_and_stays_below_ten_attempts_in_
     BOOST_TEST(one.most_attempts() <= 10U);
     BOOST_TEST((one.attempts[1] - one.attempts[0] <= 50ms));
     BOOST_TEST((one.attempts.back() - *(one.attempts.end() - 2) >= 2500ms));
+  }
+}
+
+// As directories are: everyone is back within a heartbeat.
+BOOST_AUTO_TEST_CASE(is_never_longer_than_asked_for_however_long_nobody_answers) {
+  client one(1, 1s);
+  time_point now = begin;
+  while (now < begin + 60s) {
+    const time_point next = one.again(one.attempt(now));
+    BOOST_TEST((next - now <= 1s));
+    now = next;
   }
 }
 
