@@ -67,8 +67,8 @@ struct node_options {
   std::map<std::string, endpoint_options> endpoints = {};
   duration heartbeat = std::chrono::seconds(1);  ///< A peer is dead after three missed.
   /// An endpoint of whose waiting calls none is started for so long is stuck, and so is an I/O loop
-  /// that a handler keeps for so long: peers call other nodes, new calls are `errc::busy`. Zero:
-  /// never.
+  /// that a handler keeps for so long: peers call other nodes, new calls are `errc::busy`. To be
+  /// longer than exclusive and blocking handlers may well take. Zero: never.
   duration stuck_after = std::chrono::seconds(1);
   /// A handler that keeps its thread for longer is reported once: a log line `stuck_turn` with its
   /// name, executor, call and stack, innermost function first (addresses, if the program was
