@@ -134,7 +134,10 @@ option command::add_words(const std::string& name,
                           std::vector<std::string>& value,
                           const std::string& help,
                           const std::string& kind) const {
-  return option(*app_->add_option(name, value, help)->delimiter(',')->type_name(kind));
+  return option(*app_->add_option(name, value, help)
+                     ->delimiter(',')
+                     ->allow_extra_args(false)
+                     ->type_name(kind));
 }
 
 void command::add_flag(const std::string& name, bool& value, const std::string& help) const {

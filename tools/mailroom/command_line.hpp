@@ -65,7 +65,8 @@ class command {
                   std::string& value,
                   const std::string& help,
                   const std::string& kind) const;
-  /// Several words: with commas between them, as arguments of their own, or both.
+  /// Several words: with commas between them, or the option again. What follows is no word of it,
+  /// so that a positional one may.
   option add_words(const std::string& name,
                    std::vector<std::string>& value,
                    const std::string& help,

@@ -1,5 +1,6 @@
 #include <mailroom/tools/mailroom/connected_node.hpp>
 #include <mailroom/tools/mailroom/json_text.hpp>
+#include <mailroom/tools/mailroom/known_nodes.hpp>
 #include <mailroom/tools/mailroom/options.hpp>
 #include <mailroom/tools/mailroom/verbs.hpp>
 
@@ -10,6 +11,7 @@
 #include <memory>
 #include <string>
 #include <thread>
+#include <vector>
 
 namespace mailroom::cli {
 namespace {
@@ -17,6 +19,8 @@ namespace {
 constexpr duration look_every = std::chrono::milliseconds(10);
 
 struct drain_options {
+  std::string node;
+  std::vector<std::string> directories;
   std::string connect;
   duration timeout = std::chrono::seconds(30);
   bool as_json = false;
@@ -24,13 +28,23 @@ struct drain_options {
 
 int drain(const drain_options& with) {
   const std::string verb = "drain";
+  if (with.node.empty() == with.connect.empty()) {
+    return misused(verb,
+                   with.node.empty() ? "name a node: NODE, which a --directory knows, or --connect"
+                                     : "either NODE or --connect, not both");
+  }
   const time_point begun = clock::now();
   const time_point until = end_of(with.timeout);
+  const auto address = with.node.empty() ? result<std::string>(with.connect)
+                                         : address_of_node(with.node, with.directories, until);
+  if (!address) {
+    return not_started(verb, address.error());
+  }
   std::optional<node> here;
-  if (const auto up = begin_to_connect(here, with.connect); !up) {
+  if (const auto up = begin_to_connect(here, *address); !up) {
     return not_started(verb, up.error());
   }
-  const auto answer = here->admin(with.connect, "drain", left_until(until));
+  const auto answer = here->admin(*address, "drain", left_until(until));
   if (!answer) {
     return failed(verb, answer.error());
   }
@@ -39,12 +53,11 @@ int drain(const drain_options& with) {
     return failed(verb, name.error());
   }
   // It has said good-bye when it can be asked no more.
-  while (here->ping(with.connect, left_until(until))) {
+  while (here->ping(*address, left_until(until))) {
     if (clock::now() >= until) {
-      return failed(
-          verb,
-          error(errc::expired,
-                with.connect + ": asked to drain, but it is not done within the timeout"));
+      return failed(verb,
+                    error(errc::expired,
+                          *address + ": asked to drain, but it is not done within the timeout"));
     }
     std::this_thread::sleep_for(std::min(look_every, left_until(until)));
   }
@@ -52,7 +65,7 @@ int drain(const drain_options& with) {
   if (with.as_json) {
     nlohmann::ordered_json out;
     out["node"] = *name;
-    out["address"] = with.connect;
+    out["address"] = *address;
     out["took_ms"] = took.count();
     std::cout << json_text(out) << std::endl;
   } else {
@@ -67,9 +80,11 @@ void add_drain(const command& to) {
   const command verb = to.add_verb(
       "drain",
       "Has a node end as SIGTERM does: no new calls, what runs is answered, then it goes",
-      "mailroom drain --connect tcp://127.0.0.1:7001");
+      "mailroom drain --directory tcp://127.0.0.1:7000 echo-2");
   auto with = std::make_shared<drain_options>();
-  add_connect(verb, with->connect);
+  verb.add_text("NODE", with->node, "Name of a node that a directory knows; or --connect", "NAME");
+  add_directories(verb, with->directories);
+  add_connect_unless(verb, with->connect, "NODE");
   add_duration(verb, "--timeout", with->timeout, "How long it may take until the node has gone");
   add_json(verb, with->as_json);
   verb.runs([with] { return drain(*with); });

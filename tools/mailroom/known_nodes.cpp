@@ -1,9 +1,11 @@
 #include <mailroom/services/host/addresses.hpp>
+#include <mailroom/tools/mailroom/command.hpp>
 #include <mailroom/tools/mailroom/command_line.hpp>
 #include <mailroom/tools/mailroom/connected_node.hpp>
 #include <mailroom/tools/mailroom/known_nodes.hpp>
 
 #include <mailroom/framework/base/config.hpp>
+#include <mailroom/framework/base/text.hpp>
 #include <mailroom/framework/directory/messages.hpp>
 #include <mailroom/framework/directory/view.hpp>
 #include <mailroom/framework/observability/log.hpp>
@@ -103,6 +105,41 @@ result<known_nodes> find_nodes(const std::vector<std::string>& directories, time
     found.nodes.push_back(std::move(one));
   }
   return found;
+}
+
+result<std::string> address_of_node(const std::string& name,
+                                    const std::vector<std::string>& directories,
+                                    time_point until) {
+  const auto found = find_nodes(directories, until);
+  if (!found) {
+    return found.error();
+  }
+  std::vector<std::string> names;
+  std::vector<std::string> addresses;
+  for (const auto& each : found->nodes) {
+    names.push_back(each.what.node);
+    if (each.what.node == name) {
+      addresses.push_back(each.what.address);
+    }
+  }
+  if (addresses.size() > 1) {
+    return error(errc::invalid_target,
+                 std::to_string(addresses.size()) + " nodes are called '" + name + "', at " +
+                     addresses[0] + " and " + addresses[1] + ": say which with --connect");
+  }
+  if (addresses.empty()) {
+    const std::string near = nearest(name, names);
+    return error(errc::no_server,
+                 "no directory knows a node called '" + name + "'" +
+                     (near.empty() ? "" : " (nearest: " + near + ")"));
+  }
+  return addresses.front();
+}
+
+void complain_of_silent(const std::string& verb, const known_nodes& found) {
+  for (const auto& each : found.silent) {
+    complain(verb, each);
+  }
 }
 
 }  // namespace mailroom::cli

@@ -34,6 +34,15 @@ std::vector<std::string> directories_or_default(const std::vector<std::string>& 
 /// `until`, or none is named (`errc::invalid_value`).
 result<known_nodes> find_nodes(const std::vector<std::string>& directories, time_point until);
 
+/// Where the node of this name is registered. Fails also if there is none (the message names the
+/// nearest), or more than one.
+result<std::string> address_of_node(const std::string& name,
+                                    const std::vector<std::string>& directories,
+                                    time_point until);
+
+/// One line for each directory that did not answer, while others did.
+void complain_of_silent(const std::string& verb, const known_nodes& found);
+
 /// As people read it.
 std::string hexadecimal(const wire::identity& id);
 

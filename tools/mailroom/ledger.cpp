@@ -1,5 +1,6 @@
 #include <mailroom/tools/mailroom/connected_node.hpp>
 #include <mailroom/tools/mailroom/json_text.hpp>
+#include <mailroom/tools/mailroom/known_nodes.hpp>
 #include <mailroom/tools/mailroom/options.hpp>
 #include <mailroom/tools/mailroom/table.hpp>
 #include <mailroom/tools/mailroom/verbs.hpp>
@@ -18,6 +19,7 @@ namespace {
 
 struct ledger_options {
   std::vector<std::string> connect;
+  std::vector<std::string> directories;
   duration timeout = std::chrono::seconds(5);
   bool as_json = false;
 };
@@ -71,14 +73,29 @@ result<nlohmann::json> ask(const std::string& address, time_point until) {
 }
 
 int ledger(const ledger_options& with) {
+  const std::string verb = "ledger";
   const time_point until = end_of(with.timeout);
+  std::vector<std::string> addresses = with.connect;
+  if (addresses.empty()) {
+    if (directories_or_default(with.directories).empty()) {
+      return misused(verb, "--connect is required, or --directory");
+    }
+    const auto found = find_nodes(with.directories, until);
+    if (!found) {
+      return not_started(verb, found.error());
+    }
+    complain_of_silent(verb, *found);
+    for (const auto& each : found->nodes) {
+      addresses.push_back(each.what.address);
+    }
+  }
   auto nodes = nlohmann::json::array();
   auto out = nlohmann::ordered_json::object();
   auto in = nlohmann::ordered_json::object();
-  for (const auto& address : with.connect) {
+  for (const auto& address : addresses) {
     auto told = ask(address, until);
     if (!told) {
-      return failed("ledger", told.error());
+      return failed(verb, told.error());
     }
     add(out, told->at("out"));
     add(in, told->at("in"));
@@ -134,6 +151,7 @@ void add_ledger(const command& to) {
       "mailroom ledger --connect tcp://127.0.0.1:7001,tcp://127.0.0.1:7002");
   auto with = std::make_shared<ledger_options>();
   add_connect(verb, with->connect);
+  add_directories(verb, with->directories);
   add_duration(verb, "--timeout", with->timeout, "How long it may take");
   add_json(verb, with->as_json);
   verb.runs([with] { return ledger(*with); });

@@ -1,6 +1,5 @@
 #pragma once
 
-#include <mailroom/services/host/addresses.hpp>
 #include <mailroom/tools/mailroom/connected_node.hpp>
 #include <mailroom/tools/mailroom/known_nodes.hpp>
 #include <mailroom/tools/mailroom/options.hpp>
@@ -27,11 +26,7 @@ struct message_options {
   bool as_json = false;
 
   void add_to(const command& verb) {
-    verb.add_text("--connect",
-                  connect,
-                  "Address of a node that serves it, as tcp://127.0.0.1:7001; or --directory",
-                  "ADDRESS")
-        .check(&check_connect_address);
+    add_connect_unless(verb, connect, "--directory");
     add_directories(verb, directories);
     verb.add_flag(
         "--wait-for-ready", wait_for_ready, "Wait for a server instead of failing at once");

@@ -32,12 +32,6 @@ const char* state_of(const directory::registration& node) {
   return node.draining ? "draining" : "up";
 }
 
-void complain_of_silent(const std::string& verb, const known_nodes& found) {
-  for (const auto& each : found.silent) {
-    complain(verb, each);
-  }
-}
-
 nlohmann::ordered_json topic_json(const directory::key& of) {
   nlohmann::ordered_json out;
   out["exchange"] = of.exchange;

@@ -185,10 +185,21 @@ option add_connect(const command& to, std::string& value) {
       .check(&check_connect_address);
 }
 
+option add_connect_unless(const command& to, std::string& value, const std::string& other) {
+  return to
+      .add_text("--connect",
+                value,
+                "Address of the node, as tcp://127.0.0.1:7001; or " + other,
+                "ADDRESS")
+      .check(&check_connect_address);
+}
+
 option add_connect(const command& to, std::vector<std::string>& value) {
   return to
-      .add_words("--connect", value, "Addresses of nodes, as tcp://127.0.0.1:7001", "ADDRESS,...")
-      .required()
+      .add_words("--connect",
+                 value,
+                 "Addresses of nodes, as tcp://127.0.0.1:7001; or --directory",
+                 "ADDRESS,...")
       .check(&check_connect_address);
 }
 

@@ -49,7 +49,9 @@ option add_executor(const command& to,
                     std::string& value,
                     const std::string& help);
 option add_connect(const command& to, std::string& value);
-/// Of several nodes.
+/// Where there is another way to say which node.
+option add_connect_unless(const command& to, std::string& value, const std::string& other);
+/// Of several nodes, unless directories are named.
 option add_connect(const command& to, std::vector<std::string>& value);
 option add_listen(const command& to, std::string& value);
 option add_topic(const command& to, std::string& value, const std::string& help);

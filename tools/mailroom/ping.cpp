@@ -1,5 +1,6 @@
 #include <mailroom/tools/mailroom/connected_node.hpp>
 #include <mailroom/tools/mailroom/json_text.hpp>
+#include <mailroom/tools/mailroom/known_nodes.hpp>
 #include <mailroom/tools/mailroom/options.hpp>
 #include <mailroom/tools/mailroom/table.hpp>
 #include <mailroom/tools/mailroom/verbs.hpp>
@@ -19,6 +20,7 @@ namespace {
 
 struct ping_options {
   std::string connect;
+  std::vector<std::string> directories;
   std::size_t count = 1;
   duration interval = std::chrono::seconds(1);
   duration timeout = std::chrono::seconds(2);
@@ -30,13 +32,27 @@ double microseconds(duration took) {
   return std::round(std::chrono::duration<double, std::micro>(took).count() * 10) / 10;
 }
 
-struct known_node {
+struct somebody {
   std::string address;
   std::string node;
 };
 
+result<std::vector<somebody>> nodes_in(const std::vector<std::string>& directories,
+                                       time_point until) {
+  const auto found = find_nodes(directories, until);
+  if (!found) {
+    return found.error();
+  }
+  complain_of_silent("ping", *found);
+  std::vector<somebody> all;
+  for (const auto& each : found->nodes) {
+    all.push_back({each.what.address, each.what.node});
+  }
+  return all;
+}
+
 // The node at the address, and those that it calls.
-result<std::vector<known_node>> nodes_known_to(const std::string& address, time_point until) {
+result<std::vector<somebody>> nodes_known_to(const std::string& address, time_point until) {
   std::optional<node> here;
   if (const auto up = begin_to_connect(here, address); !up) {
     return up.error();
@@ -50,7 +66,7 @@ result<std::vector<known_node>> nodes_known_to(const std::string& address, time_
     return text.error();
   }
   const auto told = json_from(*text);
-  std::vector<known_node> all{{address, told.value("node", "")}};
+  std::vector<somebody> all{{address, told.value("node", "")}};
   for (const auto& each : told.value("calls", nlohmann::json::array())) {
     all.push_back({each.value("address", ""), each.value("node", "")});
   }
@@ -60,7 +76,8 @@ result<std::vector<known_node>> nodes_known_to(const std::string& address, time_
 int ping_all(const ping_options& with) {
   const std::string verb = "ping";
   const time_point until = end_of(with.timeout);
-  const auto known = nodes_known_to(with.connect, until);
+  const auto known = with.connect.empty() ? nodes_in(with.directories, until)
+                                          : nodes_known_to(with.connect, until);
   if (!known) {
     return known.error() == errc::invalid_value ? not_started(verb, known.error())
                                                 : failed(verb, known.error());
@@ -98,10 +115,13 @@ int ping_all(const ping_options& with) {
 }
 
 int ping(const ping_options& with) {
+  const std::string verb = "ping";
+  if (with.connect.empty() && (!with.all || directories_or_default(with.directories).empty())) {
+    return misused(verb, "--connect is required, or --all and --directory");
+  }
   if (with.all) {
     return ping_all(with);
   }
-  const std::string verb = "ping";
   const time_point until = end_of(with.timeout);
   std::optional<node> here;
   if (const auto up = begin_to_connect(here, with.connect); !up) {
@@ -150,14 +170,18 @@ void add_ping(const command& to) {
                   "Round trips over a node's control plane, past its executors",
                   "mailroom ping --connect tcp://127.0.0.1:7001 --count 3 --interval 200ms");
   auto with = std::make_shared<ping_options>();
-  add_connect(verb, with->connect);
+  add_connect_unless(verb, with->connect, "--all and --directory");
+  add_directories(verb, with->directories);
   add_number(verb, "--count", with->count, "How many", "N", 1, 1'000'000);
   add_duration(verb, "--interval", with->interval, "Pause between two");
   add_duration(verb,
                "--timeout",
                with->timeout,
                "How long to wait for each, and to connect before the first");
-  verb.add_flag("--all", with->all, "The node and all that it calls, once each");
+  verb.add_flag(
+      "--all",
+      with->all,
+      "The node and all that it calls, once each; without --connect all that directories know");
   add_json(verb, with->as_json);
   verb.runs([with] { return ping(*with); });
 }

@@ -61,6 +61,8 @@ class Directory(unittest.TestCase):
         second, _ = self.echo("second", directory)
         self.assertEqual(self.call(directory), (0, '"hello"\n', ""))
         self.assertEqual(self.call(directory, "--server", "second"), (0, '"hello"\n', ""))
+        self.assertEqual(process.run("mailroom", "call", "--topic", "echo", "--directory", directory, "echo", '["hello"]'),
+                         (0, '"hello"\n', ""))
         self.assertEqual(names(directory), ["first", "second"])
         listed = {each["name"]: each for each in nodes(directory)}
         self.assertEqual(listed["first"]["address"], first)
@@ -73,6 +75,31 @@ class Directory(unittest.TestCase):
         # One that is told to stop is gone at once.
         self.assertEqual(second.end(), 0)
         self.assertEqual(names(directory), ["first"])
+
+    def test_operators_go_by_what_is_registered(self):
+        _, directory = self.directory()
+        _, first = self.echo("first", directory)
+        second, _ = self.echo("second", directory)
+        self.assertEqual(self.call(directory)[0], 0)
+        code, out, err = process.run("mailroom", "ping", "--all", "--directory", directory, "--json")
+        self.assertEqual((code, err), (0, ""))
+        self.assertEqual(sorted(each["node"] for each in json.loads(out)), ["first", "second"])
+        code, out, err = process.run("mailroom", "ledger", "--directory", directory, "--json")
+        self.assertEqual((code, err), (0, ""))
+        self.assertEqual(json.loads(out)["sum"]["in"]["handled"], 1)
+        code, out, err = process.run("mailroom", "drain", "--directory", directory, "secnd")
+        self.assertEqual((code, out), (1, ""))
+        self.assertIn("nearest: second", err)
+        self.echo("first", directory)
+        code, out, err = process.run("mailroom", "drain", "--directory", directory, "first")
+        self.assertEqual((code, out), (1, ""))
+        self.assertIn("2 nodes are called 'first'", err)
+        code, out, err = process.run("mailroom", "drain", "--directory", directory, "second")
+        self.assertEqual((code, err), (0, ""))
+        self.assertIn("node second drained", out)
+        self.assertEqual(second.wait(), 0)
+        self.assertEqual(names(directory), ["first", "first"])
+        self.assertEqual(process.run("mailroom", "drain", "--connect", first, "first")[0], 2)
 
     def test_a_client_may_start_before_its_server(self):
         _, directory = self.directory()
