@@ -29,12 +29,7 @@ struct calling {
       agreed.topics.push_back({"mailroom", "waiting", 0});
       front.on_loop([&] {
         front.connector().open_session(over, std::move(agreed), {});
-        auto& dialled = *over.links.back();
-        dialled.observer->on_open(dialled.link);
-        wire::batch batch(wire::plane::data);
-        batch.begin(wire::kind::attached, 0);
-        batch.finish();
-        dialled.feed(batch.take());
+        over.links.back()->attach();
       });
     }
   }

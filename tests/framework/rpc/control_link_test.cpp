@@ -62,10 +62,7 @@ struct calling {
     attached();
   }
   void attached() {
-    wire::batch batch(wire::plane::data);
-    batch.begin(wire::kind::attached, 0);
-    batch.finish();
-    front.on_loop([&] { data().feed(batch.take()); });
+    front.on_loop([&] { data().say_attached(); });
   }
   /// Answers the call that is out.
   void reply(int value) {

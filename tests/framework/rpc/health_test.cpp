@@ -1,14 +1,13 @@
 #include <mailroom/tests/framework/rpc/support/site.hpp>
+#include <mailroom/tests/support/gate.hpp>
 
 #include <mailroom/framework/observability/log.hpp>
 #include <mailroom/framework/rpc/health.hpp>
 
 #include <boost/test/unit_test.hpp>
 
-#include <condition_variable>
 #include <future>
 #include <memory>
-#include <mutex>
 #include <string>
 #include <vector>
 
@@ -16,24 +15,6 @@
 
 namespace mailroom::tests::health_test {
 namespace {
-
-class gate {
- public:
-  void open() {
-    const std::lock_guard lock(mutex_);
-    open_ = true;
-    opened_.notify_all();
-  }
-  void wait() {
-    std::unique_lock lock(mutex_);
-    opened_.wait(lock, [this] { return open_; });
-  }
-
- private:
-  std::mutex mutex_;
-  std::condition_variable opened_;
-  bool open_ = false;  // Guarded by mutex_.
-};
 
 class handlers {
  public:

@@ -41,13 +41,7 @@ struct calling {
   ~calling() { front.close(); }
 
   void attach(std::size_t loop) {
-    wire::batch batch(wire::plane::data);
-    batch.begin(wire::kind::attached, 0);
-    batch.finish();
-    front.on_loop([&] {
-      over.links[loop]->observer->on_open(over.links[loop]->link);
-      over.links[loop]->feed(batch.take());
-    });
+    front.on_loop([&] { over.links[loop]->attach(); });
   }
   void announce(topics now) {
     front.on_loop([&] { front.connector().update_topics("control://peer", std::move(now)); });

@@ -268,11 +268,7 @@ BOOST_FIXTURE_TEST_CASE(what_was_never_sent_goes_elsewhere, scene) {
   front.on_loop([&] {
     front.connector().open_session(nowhere, stuck, {});
     auto& link = *nowhere.links.front();
-    link.observer->on_open(link.link);
-    wire::batch attached(wire::plane::data);
-    attached.begin(wire::kind::attached, 0);
-    attached.finish();
-    link.feed(attached.take());
+    link.attach();
     link.link.stuck = true;
   });
   auto alone = client().future_call<std::string>("who");

@@ -55,6 +55,29 @@ class Directory(unittest.TestCase):
         return process.run("mailroom", "call", "--directory", directory, "--topic", "echo", "--timeout", "20s", *more,
                            "echo", '["hello"]')
 
+    def traffic(self, directory):
+        """Two that serve, and one that calls them from now on."""
+        for name in ("first", "second"):
+            self.start("directory_test_member", "--listen", ANY, "--name", name, "--directory", directory,
+                       "--member-serves", "crowd")
+        caller, _ = self.start("directory_test_member", "--listen", ANY, "--name", "caller", "--directory", directory,
+                               "--member-calls", "crowd", "--member-watches", "crowd", "--member-awaits", "first,second")
+        for _ in range(2):
+            caller.line(lambda line: line.startswith("knows "))
+        return caller
+
+    def is_back(self, directory):
+        begun = time.monotonic()
+        self.assertTrue(eventually(lambda: names(directory) == ["caller", "first", "second"]))
+        # One period, and what starting a command takes.
+        self.assertLess(time.monotonic() - begun, 3)
+
+    def ends_without_failures(self, caller, at_least):
+        self.assertEqual(caller.end(), 0)
+        answered, failed, *why = caller.line(lambda line: line.startswith("calls ")).split()[1:]
+        self.assertEqual(int(failed), 0, why)
+        self.assertGreater(int(answered), at_least)
+
     def test_services_are_found_by_their_topic(self):
         _, directory = self.directory()
         _, first = self.echo("first", directory)
@@ -143,46 +166,23 @@ class Directory(unittest.TestCase):
 
     def test_traffic_survives_its_directory(self):
         directory, address = self.directory()
-        for name in ("first", "second"):
-            self.start("directory_test_member", "--listen", ANY, "--name", name, "--directory", address,
-                       "--member-serves", "crowd")
-        caller, _ = self.start("directory_test_member", "--listen", ANY, "--name", "caller", "--directory", address,
-                               "--member-calls", "crowd", "--member-watches", "crowd", "--member-awaits", "first,second")
-        for _ in range(2):
-            caller.line(lambda line: line.startswith("knows "))
+        caller = self.traffic(address)
         for how in (signal.SIGKILL, signal.SIGTERM):
             directory.child.send_signal(how)
             directory.wait()
             directory, _ = self.directory(address)
-            begun = time.monotonic()
-            self.assertTrue(eventually(lambda: names(address) == ["caller", "first", "second"]))
-            # One period, and what starting a command takes.
-            self.assertLess(time.monotonic() - begun, 3)
-        self.assertEqual(caller.end(), 0)
-        answered, failed, *why = caller.line(lambda line: line.startswith("calls ")).split()[1:]
-        self.assertEqual(int(failed), 0, why)
-        self.assertGreater(int(answered), 100)
+            self.is_back(address)
+        self.ends_without_failures(caller, 100)
 
     def test_traffic_survives_a_minute_without_its_directory(self):
         directory, address = self.directory()
-        for name in ("first", "second"):
-            self.start("directory_test_member", "--listen", ANY, "--name", name, "--directory", address,
-                       "--member-serves", "crowd")
-        caller, _ = self.start("directory_test_member", "--listen", ANY, "--name", "caller", "--directory", address,
-                               "--member-calls", "crowd", "--member-watches", "crowd", "--member-awaits", "first,second")
-        for _ in range(2):
-            caller.line(lambda line: line.startswith("knows "))
+        caller = self.traffic(address)
         directory.child.kill()
         directory.wait()
         time.sleep(60)  # What is tested: many times the length of a lease.
         self.directory(address)
-        begun = time.monotonic()
-        self.assertTrue(eventually(lambda: names(address) == ["caller", "first", "second"]))
-        self.assertLess(time.monotonic() - begun, 3)
-        self.assertEqual(caller.end(), 0)
-        answered, failed, *why = caller.line(lambda line: line.startswith("calls ")).split()[1:]
-        self.assertEqual(int(failed), 0, why)
-        self.assertGreater(int(answered), 1000)
+        self.is_back(address)
+        self.ends_without_failures(caller, 1000)
 
     def test_one_of_two_directories_may_die(self):
         dies, one = self.directory()

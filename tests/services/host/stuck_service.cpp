@@ -1,33 +1,17 @@
 // A service whose handlers do not end before a line comes on standard input: what
 // `host_watchdog_test` runs.
 
+#include <mailroom/tests/support/gate.hpp>
+
 #include <mailroom/mailroom.hpp>
 
-#include <condition_variable>
 #include <iostream>
-#include <mutex>
 #include <string>
 #include <thread>
 
 namespace {
 
-class gate {
- public:
-  void open() {
-    const std::lock_guard lock(mutex_);
-    open_ = true;
-    opened_.notify_all();
-  }
-  void wait() {
-    std::unique_lock lock(mutex_);
-    opened_.wait(lock, [this] { return open_; });
-  }
-
- private:
-  std::mutex mutex_;
-  std::condition_variable opened_;
-  bool open_ = false;  // Guarded by mutex_.
-};
+using mailroom::tests::gate;
 
 gate& the_gate() {
   static gate one;

@@ -160,6 +160,17 @@ class fake_transport final : public rpc::transport {
     fake_link link;
     rpc::link_observer* observer = nullptr;
 
+    /// The peer takes it up. Loop thread only.
+    void attach() {
+      observer->on_open(link);
+      say_attached();
+    }
+    void say_attached() {
+      wire::batch batch(wire::plane::data);
+      batch.begin(wire::kind::attached, 0);
+      batch.finish();
+      feed(batch.take());
+    }
     /// Loop thread only.
     void feed(wire::buffer&& written) {
       if (!link.closed) {
