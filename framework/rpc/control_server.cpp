@@ -41,7 +41,7 @@ class control_server::session final : public link_observer {
     heard_ = server_.host_.now();
     if (const auto good = read(received); !good) {
       const std::string peer(link_->peer_address());
-      log::warn_limited(link_->peer_host(),
+      log::warn_limited(link_->log_group(),
                         "link_closed",
                         {{"peer", peer}, {"plane", "control"}, {"reason", good.error().message()}});
       end(greeted_ ? false : true);
@@ -51,7 +51,7 @@ class control_server::session final : public link_observer {
       server_.cancelled_(id_, std::exchange(cancels_, {}));
     }
     if (writer_.backlog() > most_unread) {
-      log::warn_limited(link_->peer_host(),
+      log::warn_limited(link_->log_group(),
                         "peer_cut_off",
                         {{"peer", link_->peer_address()},
                          {"plane", "control"},
@@ -110,7 +110,7 @@ class control_server::session final : public link_observer {
   const std::string& node() const noexcept { return node_; }
   const std::vector<wire::loop_state>& loops() const noexcept { return loops_; }
   std::string_view peer_address() const noexcept { return link_->peer_address(); }
-  std::string_view peer_host() const noexcept { return link_->peer_host(); }
+  std::string_view log_group() const noexcept { return link_->log_group(); }
 
  private:
   result<void> read(const wire::frame& received) {
@@ -430,7 +430,7 @@ void control_server::look_for_dead() {
       continue;
     }
     log::warn_limited(
-        each->peer_host(),
+        each->log_group(),
         "peer_lost",
         {{"node", each->node()}, {"peer", each->peer_address()}, {"silent", now - each->heard()}});
     each->end(false);

@@ -75,7 +75,7 @@ void inbound_session::on_review() noexcept {
 
 void inbound_session::cut_off() noexcept {
   server_.counters_.cut_off.fetch_add(1, std::memory_order_relaxed);
-  log::warn_limited(link_->peer_host(),
+  log::warn_limited(link_->log_group(),
                     "peer_cut_off",
                     {{"peer", link_->peer_address()},
                      {"node", from_->name()},
@@ -240,7 +240,7 @@ void inbound_session::reject(std::string_view why) noexcept {
   server_.counters_.garbage.fetch_add(1, std::memory_order_relaxed);
   const std::string peer(link_->peer_address());
   log::warn_limited(
-      link_->peer_host(), "link_closed", {{"peer", peer}, {"plane", "data"}, {"reason", why}});
+      link_->log_group(), "link_closed", {{"peer", peer}, {"plane", "data"}, {"reason", why}});
   close(false);
   server_.gone(*this);
 }

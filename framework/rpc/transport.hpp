@@ -29,12 +29,16 @@ class link {
   /// Whom this is, for logs: "127.0.0.1:52114". Empty if the transport cannot tell.
   virtual std::string_view peer_address() const noexcept = 0;
 
-  /// The same without the port: what limits on log lines go by, since every connection has a port
-  /// of its own.
+  /// The same without the port.
   std::string_view peer_host() const noexcept {
     const auto whole = peer_address();
     return whole.substr(0, whole.rfind(':'));
   }
+
+  /// What limits on log lines go by, since every connection has a port of its own: the host. One
+  /// that cannot be told counts as a host that can, if possible: otherwise a flood of connections
+  /// that have gone before anybody looks would have its lines twice.
+  virtual std::string_view log_group() const noexcept { return peer_host(); }
 
   /// Ends the link. No callback follows; the link is gone when it returns. What `send` accepted
   /// before still leaves, within the transport's linger time, if `flush` is true; otherwise it is

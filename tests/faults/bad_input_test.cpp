@@ -44,7 +44,9 @@ class victim {
     BOOST_TEST(lines <= connections,
                lines << " lines for " << connections << " connections:\n"
                      << text.substr(0, 2000));
-    BOOST_TEST(lines <= log::lines_per_second * seconds, lines << " lines in " << seconds << " s");
+    BOOST_TEST(lines <= log::lines_per_second * seconds,
+               lines << " lines in " << seconds << " s:\n"
+                     << text.substr(0, 20'000));
     BOOST_TEST_MESSAGE(lines << " lines for " << connections << " connections in " << seconds
                              << " s");
   }

@@ -195,7 +195,7 @@ bool router::receive_one(std::size_t& bytes) {
   }
   if (parts != 1) {
     ++socket_.of().counts().malformed;
-    log::warn_limited(host_of(from.peer_),
+    log::warn_limited(from.log_group(),
                       "malformed_message",
                       {{"listen", address_}, {"peer", from.peer_}, {"parts", parts}});
     cut(from);

@@ -30,6 +30,7 @@ class router_link final : public rpc::link, public executors::event_loop::source
   bool send(wire::buffer& frame) override;
   std::size_t unsent_bytes() const noexcept override { return backlog_->unsent(); }
   std::string_view peer_address() const noexcept override { return peer_; }
+  std::string_view log_group() const noexcept override;
   void close(bool flush) override;
 
   /// There is room again.

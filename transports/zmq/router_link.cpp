@@ -23,6 +23,10 @@ router_link::~router_link() {
   router_.loop_.forget(*this);
 }
 
+std::string_view router_link::log_group() const noexcept {
+  return peer_.empty() ? std::string_view(router_.last_host_) : host_of(peer_);
+}
+
 bool router_link::send(wire::buffer& frame) {
   assert(!closed_ && !frame.empty());
   if (dying_) {

@@ -112,6 +112,38 @@ BOOST_AUTO_TEST_CASE(garbage_disturbs_nobody) {
   BOOST_TEST(stats.handshakes_failed >= 2U);
 }
 
+// Those lines had a limit of their own, beside that of the host from which they came.
+BOOST_AUTO_TEST_CASE(who_left_before_anybody_looked_counts_as_the_host_that_came_last) {
+  stage on;
+  std::string peer;
+  std::string group;
+  on.accepts().prepare = [&](recorder& one) {
+    one.when_frame = [&](rpc::link& from, const wire::frame&) {
+      peer = from.peer_address();
+      group = from.log_group();
+    };
+  };
+  auto& known = on.make_recorder();
+  auto& link = on.dial(known);
+  BOOST_REQUIRE(known.wait_open());
+  on.send(link, 100, 1);
+  BOOST_REQUIRE(on.accepts().accepted(0).wait_frames(1));
+  BOOST_TEST(group == "127.0.0.1");
+  // Whether its descriptor is closed already when its message is read is libzmq's affair.
+  constexpr std::size_t attempts = 200;
+  for (std::size_t i = 1; i != attempts && !peer.empty(); ++i) {
+    on.near_loop().call([&] {
+      foreign_dealer hasty(std::to_string(i));
+      hasty.connect(on.address());
+      hasty.say("and gone");
+    });
+    BOOST_REQUIRE(on.accepts().accepted(i).wait_frames(1));
+    BOOST_REQUIRE(on.accepts().accepted(i).wait_closed());
+    BOOST_TEST(group == "127.0.0.1");
+  }
+  BOOST_TEST(peer.empty());
+}
+
 BOOST_AUTO_TEST_CASE(an_unfinished_handshake_is_ended) {
   rpc::transport::limits bounds;
   bounds.handshake = 200ms;
