@@ -147,6 +147,9 @@ class connector final : private executors::event_loop::source, private executors
   using session_watch = std::function<void(const std::string& address, const error* ended)>;
 
   void open_session(transport& over, session_info agreed, session_watch watch);
+  /// The peer takes no new calls: its session ends, and says so to its watch, when those that are
+  /// out have been answered.
+  void leave(const std::string& address);
   /// Ends a session; its calls fail with `why`.
   void close_session(const std::string& address, const error& why);
   void update_topics(const std::string& address, std::vector<wire::topic_home> topics);
@@ -252,6 +255,8 @@ class connector final : private executors::event_loop::source, private executors
   bool waits_for_servers(const ref<pending_call>& fanout);
   void wait_for_server(ref<pending_call> call);
   error no_server(const pending_call& call) const;
+  /// Of those that are served here and now; empty if none is near.
+  std::string nearest_topic(const wire::route& names) const;
   bool only_stuck_serve(const pending_call& call) const;
   void look_up(topic_servers& servers);
   void servers_changed();
@@ -263,6 +268,7 @@ class connector final : private executors::event_loop::source, private executors
   /// The call that was kept under `id` was not sent after all.
   void give_up(std::uint64_t id) noexcept;
   void free_slot(std::size_t index) noexcept;
+  void left(const std::string& address, std::uint32_t number);
   void ended(outbound_link& link, const error& why);
   void ended(outbound_session& session, const error& why);
   void fail_calls_of(const outbound_session& session, const error& why);

@@ -1,5 +1,6 @@
 // Which server a call goes to, and what happens when that changes.
 
+#include <mailroom/framework/base/text.hpp>
 #include <mailroom/framework/rpc/connector.hpp>
 #include <mailroom/framework/rpc/outbound_session.hpp>
 
@@ -121,6 +122,9 @@ error connector::no_server(const pending_call& call) const {
   if (call.what.names.exchange != target{}.exchange) {
     message += " in exchange '" + call.what.names.exchange + "'";
   }
+  if (const std::string near = nearest_topic(call.what.names); !near.empty()) {
+    message += " (nearest: " + near + ")";
+  }
   for (const auto& [address, why] : unsettled_) {
     message += "; " + address + ": " + why;
   }
@@ -128,6 +132,20 @@ error connector::no_server(const pending_call& call) const {
     message += "; no directory is reached: " + explanation_;
   }
   return error(errc::no_server, message);
+}
+
+std::string connector::nearest_topic(const wire::route& names) const {
+  std::set<std::string> served;
+  for (const auto& [address, session] : sessions_) {
+    for (const auto& each : session->info().topics) {
+      if (each.exchange == names.exchange) {
+        served.insert(each.topic);
+      }
+    }
+  }
+  const std::vector<std::string> all(served.begin(), served.end());
+  std::string near = nearest(names.topic, all);
+  return near == names.topic ? std::string() : near;
 }
 
 void connector::look_up(topic_servers& servers) {
@@ -189,6 +207,22 @@ void connector::close_session(const std::string& address, const error& why) {
   closing->close(false);
   fail_calls_of(*closing, why);
   servers_changed();
+}
+
+void connector::leave(const std::string& address) {
+  if (const auto at = sessions_.find(address); at != sessions_.end()) {
+    at->second->leave();
+    servers_changed();
+  }
+}
+
+void connector::left(const std::string& address, std::uint32_t number) {
+  const auto at = sessions_.find(address);
+  if (at == sessions_.end() || at->second->number() != number) {
+    return;
+  }
+  at->second->close(true);
+  ended(*at->second, error(errc::lost, "it is stopping, and has answered all calls"));
 }
 
 void connector::ended(outbound_link& link, const error& why) {

@@ -7,12 +7,6 @@
 #include <utility>
 
 namespace mailroom::rpc {
-namespace {
-
-// Bytes of a question's arguments; the rest of its payload is the verb.
-constexpr std::size_t max_asked = wire::max_control_payload - 2 * wire::max_text;
-
-}  // namespace
 
 control_client::control_client(
     executors::event_loop& loop, platform& host, transport& over, connector& calls, options with)
@@ -45,12 +39,7 @@ void control_client::close() noexcept {
   }
   const error why(errc::cancelled, "this node is stopping");
   tell_connecting(&why);
-  for (auto& [id, tell] : std::exchange(asked_, {})) {
-    tell(why);
-  }
-  for (auto& [time, tell] : std::exchange(pings_, {})) {
-    tell(why);
-  }
+  fail_questions(why);
 }
 
 void control_client::dial() {
@@ -58,6 +47,8 @@ void control_client::dial() {
   dialled_ = host_.now();
   ++epoch_;
   orderly_ = false;
+  leaving_ = false;
+  left_ = false;
   pause_.attempt(host_.now());
   writer_ = std::make_unique<link_writer>(loop_, wire::plane::control);
   auto dialled = over_.dial(loop_, options_.address, *this);
@@ -180,24 +171,11 @@ result<void> control_client::on_message(const wire::message& each, const wire::f
     }
     case wire::kind::goaway:
       // What is in flight goes on; nothing new is sent.
-      calls_.loop().post([this, address = options_.address] { calls_.update_topics(address, {}); });
+      orderly_ = true;
+      leaving_ = true;
+      calls_.loop().post([this, address = options_.address] { calls_.leave(address); });
       return {};
-    case wire::kind::admin_reply: {
-      const auto reply = wire::read_admin_reply(each);
-      if (!reply) {
-        return reply.error();
-      }
-      if (const auto at = asked_.find(reply->id); at != asked_.end()) {
-        const auto tell = std::move(at->second);
-        asked_.erase(at);
-        if (reply->code == errc::ok) {
-          tell(bytes(whole, reply->value));
-        } else {
-          tell(error(reply->code, reply->message));
-        }
-      }
-      return {};
-    }
+    case wire::kind::admin_reply: return on_admin_reply(each, whole);
     case wire::kind::bye: part(); return {};
     default: return {};  // A newer peer's; PROTOCOL.md says to skip it.
   }
@@ -268,11 +246,13 @@ void control_client::session_changed(std::uint64_t epoch, const error* ended) {
   if (epoch != epoch_ || phase_ == phase::closed) {
     return;
   }
-  if (ended != nullptr) {
+  if (ended == nullptr) {
+    is_up_now();
+  } else if (leaving_) {
+    left_ = true;  // The peer says good-bye when it has done.
+  } else {
     end(*ended);
-    return;
   }
-  is_up_now();
 }
 
 void control_client::is_up_now() {
@@ -323,80 +303,6 @@ void control_client::on_alarm_of_session() {
   alarm_.set(std::min({now + heartbeat_, heard_ + dead_after_, attach_by_}));
 }
 
-void control_client::beat() {
-  write_ping(nanoseconds(host_.now()));
-  writer_->written();
-}
-
-void control_client::write_ping(std::int64_t now) {
-  wire::ping what;
-  what.time = now;
-  what.clocks = clocks_.at(now).value_or(wire::clock_relation{});
-  if (options_.loops) {
-    what.loops = options_.loops();
-  }
-  wire::write_ping(writer_->pending(), what);
-}
-
-void control_client::on_pong(const wire::pong& received) {
-  const auto now = nanoseconds(host_.now());
-  clocks_.feed(received.echo, received.received, received.sent, now);
-  loops_of_peer_ = received.loops;
-  peers_of_peer_ = received.peers;
-  if (const auto at = pings_.find(received.echo); at != pings_.end()) {
-    const auto tell = std::move(at->second);
-    pings_.erase(at);
-    tell(duration(now - received.echo));
-  }
-}
-
-void control_client::ping(round_trip tell) {
-  if (is_connecting()) {
-    connecting_.push_back([this, tell = std::move(tell)](const error* why) {
-      why != nullptr ? tell(*why) : ping(tell);
-    });
-    return;
-  }
-  if (!is_connected()) {
-    tell(error(errc::unreachable, options_.address + ": " + why_not_));
-    return;
-  }
-  const auto now = nanoseconds(host_.now());
-  pings_.insert_or_assign(now, std::move(tell));
-  write_ping(now);
-  writer_->flush();
-}
-
-void control_client::admin(std::string verb, std::span<const std::byte> arguments, answer tell) {
-  if (verb.size() > wire::max_text || arguments.size() > max_asked) {
-    tell(error(errc::too_large, "a question that no node would read"));
-    return;
-  }
-  if (is_connecting()) {
-    connecting_.push_back([this,
-                           verb = std::move(verb),
-                           kept = std::vector(arguments.begin(), arguments.end()),
-                           tell = std::move(tell)](const error* why) {
-      why != nullptr ? tell(*why) : admin(verb, kept, tell);
-    });
-    return;
-  }
-  if (!is_connected()) {
-    tell(error(errc::unreachable, options_.address + ": " + why_not_));
-    return;
-  }
-  const std::uint64_t id = next_admin_++;
-  asked_.emplace(id, std::move(tell));
-  wire::write_admin(writer_->pending(), {id, std::move(verb), arguments});
-  writer_->flush();
-}
-
-void control_client::tell_connecting(const error* why) {
-  for (const auto& each : std::exchange(connecting_, {})) {
-    each(why);
-  }
-}
-
 void control_client::end(const error& why) {
   if (phase_ == phase::closed || phase_ == phase::resting) {
     return;
@@ -411,12 +317,7 @@ void control_client::end(const error& why) {
   why_not_ = why.message();
   const error unreached(errc::unreachable, options_.address + ": " + why_not_);
   tell_connecting(&unreached);
-  for (auto& [id, tell] : std::exchange(asked_, {})) {
-    tell(why);
-  }
-  for (auto& [time, tell] : std::exchange(pings_, {})) {
-    tell(why);
-  }
+  fail_questions(why);
   rest();
   if (!options_.data_links) {
     tell_changed(&why);
@@ -436,7 +337,7 @@ void control_client::end(const error& why) {
 // The last answers may still be on their way: the data link ends after them, and with it the
 // session. Not for ever, though.
 void control_client::part() {
-  if (phase_ != phase::up || !options_.data_links) {
+  if (phase_ != phase::up || !options_.data_links || left_) {
     end(error(errc::lost, "the peer said good-bye"));
     return;
   }

@@ -94,7 +94,9 @@ class control_client final : public link_observer {
     return phase_ == phase::dialling || phase_ == phase::greeting;
   }
   bool is_connected() const noexcept { return phase_ == phase::attaching || phase_ == phase::up; }
+  result<void> on_admin_reply(const wire::message& received, const wire::frame& whole);
   void tell_connecting(const error* why);
+  void fail_questions(const error& why);
   void is_up_now();
   void tell_changed(const error* why) const;
   void end(const error& why);
@@ -113,7 +115,9 @@ class control_client final : public link_observer {
   loop_alarm alarm_;
   reconnect_pause pause_;
   std::uint32_t peers_of_peer_ = 0;  // Who will come back with us if it goes.
-  bool orderly_ = false;             // It has said good-bye.
+  bool orderly_ = false;             // It has said good-bye, or that it will.
+  bool leaving_ = false;             // It takes no new calls;
+  bool left_ = false;                // and has answered the old ones: the data links have closed.
   std::uint64_t epoch_ = 0;          // Of the session; tells late news of an older one.
   time_point heard_;
   time_point dialled_;

@@ -103,8 +103,9 @@ class control_server final : public acceptor {
   /// What does not move from now on; told to all peers.
   void set_stuck(const wire::stuck& what);
 
-  /// Tells all peers that no new calls are welcome.
-  void go_away(const std::string& reason, duration until);
+  /// Tells all peers that no new calls are welcome; the sessions of those that were told. Their
+  /// data links close when they have been answered.
+  std::vector<session_id> go_away(const std::string& reason, duration until);
 
   /// Says good-bye and closes all links.
   void close() noexcept;

@@ -292,6 +292,10 @@ void outbound_link::on_closed(link&, const error& why) noexcept {
   end(why);
 }
 
+void outbound_link::tell_emptied() noexcept {
+  session_.emptied();
+}
+
 void outbound_link::end(const error& why) noexcept {
   if (!ended_) {
     ended_ = true;

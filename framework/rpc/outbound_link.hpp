@@ -30,7 +30,13 @@ class outbound_link final : public link_observer {
   bool ready() const noexcept { return ready_; }
   std::size_t backlog() const noexcept { return writer_.backlog() + chunks_.backlog(); }
   std::uint32_t in_flight() const noexcept { return in_flight_; }
-  void answered() noexcept { --in_flight_; }
+  void answered() noexcept {
+    if (--in_flight_ == 0 && leaving_) {
+      tell_emptied();
+    }
+  }
+  /// From now on the session is told when no call is out here any more.
+  void leave() noexcept { leaving_ = true; }
 
   /// Begins a call or cast; the payload is written into the returned batch, then `finish` or
   /// `drop`.
@@ -69,6 +75,7 @@ class outbound_link final : public link_observer {
   void succeed(pending_call& call,
                const wire::frame& received,
                const wire::message& answer) noexcept;
+  void tell_emptied() noexcept;
   void end(const error& why) noexcept;
 
   connector& home_;
@@ -86,6 +93,7 @@ class outbound_link final : public link_observer {
   std::size_t body_size_ = 0;
   std::vector<std::uint64_t> fenced_;  // Answers in the frame that is being read.
   bool ready_ = false;
+  bool leaving_ = false;
   bool ended_ = false;
 };
 

@@ -180,6 +180,28 @@ void outbound_session::lost(outbound_link& ended, const error& why) {
   }
 }
 
+bool outbound_session::is_idle() const noexcept {
+  return std::all_of(
+      links_.begin(), links_.end(), [](const auto& each) { return each->in_flight() == 0; });
+}
+
+void outbound_session::leave() {
+  set_topics({});
+  for (const auto& each : links_) {
+    each->leave();
+  }
+  emptied();
+}
+
+// Later: one of the links may be reading the last answer.
+void outbound_session::emptied() const {
+  if (is_idle()) {
+    home_.loop().post([&home = home_, address = agreed_.address, number = number_] {
+      home.left(address, number);
+    });
+  }
+}
+
 void outbound_session::catch_up() {
   if (!said_.empty()) {
     set_topics(std::exchange(said_, {}));

@@ -50,18 +50,25 @@ class outbound_session final {
   void set_stuck(wire::stuck what);
   bool is_stuck(std::string_view exchange, std::string_view topic) const noexcept;
 
+  /// The peer takes no new calls. When those that are out have been answered, the links close: by
+  /// that the peer knows that nothing more comes.
+  void leave();
+
   // For its links.
 
   /// One more is ready.
   void attached();
   /// The answers to fences. Nothing of it may be touched afterwards.
   void fenced(std::span<const std::uint64_t> numbers);
+  /// A link that is to leave has no call out any more.
+  void emptied() const;
   /// The link has ended. Nothing of it may be touched afterwards.
   void lost(outbound_link& ended, const error& why);
 
  private:
   std::size_t index_of(const wire::topic_home& topic) const noexcept;
   const wire::topic_home* find(std::pair<std::string_view, std::string_view> name) const noexcept;
+  bool is_idle() const noexcept;
   void catch_up();
   void ask_for_fence(outbound_link& of);
 

@@ -12,6 +12,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <span>
 #include <string>
 
 namespace mailroom::rpc {
@@ -65,6 +66,15 @@ class session_table {
   std::size_t size() const {
     const std::lock_guard lock(mutex_);
     return sessions_.size();
+  }
+  /// How many of `these` have a data link.
+  std::size_t attached(std::span<const session_id> these) const {
+    const std::lock_guard lock(mutex_);
+    return static_cast<std::size_t>(
+        std::count_if(these.begin(), these.end(), [this](const session_id& each) {
+          const auto at = sessions_.find(each);
+          return at != sessions_.end() && at->second.links->load(std::memory_order_relaxed) != 0;
+        }));
   }
   /// Those with a data link.
   std::size_t attached() const {

@@ -171,6 +171,7 @@ class running_node {
   void each_endpoint(const std::function<void(actors::endpoint&)>& see);
   bool wait_until_quiet(time_point until);
   void wait_until_answers_have_left(time_point until);
+  void wait_until_callers_have_left(const std::vector<rpc::session_id>& callers, time_point until);
   std::string what_still_runs();
 
   const node_options& options_;

@@ -13,6 +13,9 @@ namespace {
 
 constexpr duration after_cancelling = std::chrono::seconds(1);
 constexpr duration look_for_answers_every = std::chrono::milliseconds(10);
+constexpr duration look_for_callers_every = std::chrono::milliseconds(1);
+// After the last answer. Those that do not read their mail would keep us for ever.
+constexpr duration for_callers_to_leave = std::chrono::milliseconds(500);
 constexpr duration for_turn_to_stop = std::chrono::milliseconds(500);
 
 // What a frame may take: a body, or a welcome with all topics, and what stands around them.
@@ -248,19 +251,39 @@ void running_node::wait_until_answers_have_left(time_point until) {
   }
 }
 
+// A call that was sent before its caller had heard that we go may still be on its way: it is
+// refused, and may go elsewhere. If its connection closed first, nobody could tell whether it ran.
+void running_node::wait_until_callers_have_left(const std::vector<rpc::session_id>& callers,
+                                                time_point until) {
+  for (;;) {
+    const std::size_t left = sessions_.attached(callers);
+    if (left == 0) {
+      return;
+    }
+    if (host_.now() >= until) {
+      log::info("callers_stay", {{"node", options_.name}, {"sessions", left}});
+      return;
+    }
+    std::unique_lock lock(quiet_mutex_);
+    quiet_.wait_for(lock, look_for_callers_every);
+  }
+}
+
 bool running_node::drain(duration limit) {
   if (!runtime_) {
     return true;
   }
   const time_point until = host_.now() + limit;
   leave_directories(true);
-  run_on(control_loop_, [&] { control_server_->go_away("the node is stopping", limit); });
+  std::vector<rpc::session_id> callers;
+  run_on(control_loop_, [&] { callers = control_server_->go_away("the node is stopping", limit); });
   for (const auto& each : data_) {
     each.server->stop_accepting();
   }
   each_endpoint([](actors::endpoint& each) { each.activation().stop(); });
   if (wait_until_quiet(until)) {
     wait_until_answers_have_left(until);
+    wait_until_callers_have_left(callers, std::min(until, host_.now() + for_callers_to_leave));
     return true;
   }
   // A limit of 0 has passed before the idle ones have had their turn to stop, which is not work.

@@ -100,6 +100,41 @@ BOOST_AUTO_TEST_CASE(finds_a_server_again_that_was_started_anew) {
   }
 }
 
+// It found a closed connection, so that nobody could tell whether it had run.
+BOOST_AUTO_TEST_CASE(refuses_a_call_that_crossed_its_farewell) {
+  bool refused = false;
+  for (int attempt = 0; attempt < 5 && !refused; ++attempt) {  // A server waits half a second.
+    other_process server({.heartbeat = 10s});
+    raw_context raw;
+    raw_session talker(raw, server.address);
+    auto data = std::make_unique<raw_peer>(raw, talker.data_address());
+    auto first = talker.attach();
+    data->send(first);
+    BOOST_REQUIRE(listen_for(*data, wire::plane::data, wire::kind::attached, 30'000));
+    auto stopped = std::async(std::launch::async, [&] { return server.obey("stop 20000"); });
+    BOOST_REQUIRE(talker.hears(wire::kind::goaway, 30'000));
+    wire::batch late(wire::plane::data);
+    wire::write_route(late, {0, "mailroom", "probe", "", "1.0", "plain"});
+    wire::call_head head;
+    head.id = 7;
+    head.write(late.begin(wire::kind::call, wire::call_head::size));
+    wire::pack_arguments(late.bytes(), std::string("too late"));
+    late.finish();
+    data->send(late);
+    const auto answer = listen_for(*data, wire::plane::data, wire::kind::failure, 5'000);
+    if (answer) {
+      const auto failure = wire::read_failure(answer->message).value();
+      BOOST_TEST(failure.id == 7U);
+      BOOST_TEST((failure.why == errc::stopping));
+      BOOST_TEST((failure.why.execution() == execution::not_run));
+      refused = true;
+    }
+    data.reset();
+    stopped.get();
+  }
+  BOOST_TEST(refused);
+}
+
 BOOST_AUTO_TEST_CASE(bounds_what_a_peer_that_does_not_read_can_hold) {
   constexpr std::size_t bound = std::size_t{8} << 20U;
   for (const auto* executor : {"loop-bound", "work-stealing"}) {

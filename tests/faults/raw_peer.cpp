@@ -9,7 +9,9 @@
 #include <unistd.h>
 #include <zmq.h>
 
+#include <algorithm>
 #include <charconv>
+#include <chrono>
 #include <fstream>
 #include <stdexcept>
 
@@ -58,6 +60,28 @@ std::optional<octets> raw_peer::receive(int milliseconds) {
   }
   ::zmq_msg_close(&message);
   return received;
+}
+
+std::optional<heard> listen_for(raw_peer& by, wire::plane on, wire::kind what, int milliseconds) {
+  const auto until = clock::now() + std::chrono::milliseconds(milliseconds);
+  for (;;) {
+    const auto left = std::chrono::ceil<std::chrono::milliseconds>(until - clock::now()).count();
+    auto received = by.receive(static_cast<int>(std::max<std::int64_t>(left, 0)));
+    if (!received) {
+      return std::nullopt;
+    }
+    heard found{*std::move(received), {}};
+    auto messages = wire::reader::open(found.frame, on);
+    while (messages && messages->next(found.message).value_or(false)) {
+      if (found.message.what == what) {
+        return found;
+      }
+    }
+  }
+}
+
+bool raw_session::hears(wire::kind what, int milliseconds) {
+  return listen_for(control_, wire::plane::control, what, milliseconds).has_value();
 }
 
 raw_session::raw_session(const raw_context& in, const std::string& address)

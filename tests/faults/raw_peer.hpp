@@ -44,11 +44,21 @@ class raw_peer {
   void* socket_;
 };
 
+/// The first message of this kind that `by` receives, and what holds it; what came before it is
+/// dropped.
+struct heard {
+  octets frame;
+  wire::message message;
+};
+std::optional<heard> listen_for(raw_peer& by, wire::plane on, wire::kind what, int milliseconds);
+
 /// A peer that has said hello and pings when it is told to.
 class raw_session {
  public:
   raw_session(const raw_context& in, const std::string& address);
   void ping();
+  /// Waits for a message of this kind on the control link; false if none came in time.
+  bool hears(wire::kind what, int milliseconds);
   /// The attach message for a data link of it.
   wire::batch attach() const;
   const wire::welcome& agreed() const noexcept { return agreed_; }

@@ -168,6 +168,51 @@ BOOST_AUTO_TEST_CASE(heeds_the_limits_that_the_peer_tells) {
   BOOST_TEST(first.get().value() == 1);
 }
 
+// By that the peer knows that nothing more comes.
+BOOST_AUTO_TEST_CASE(closes_the_data_link_of_a_peer_that_goes_away_when_all_is_answered) {
+  calling s;
+  s.welcome({});
+  s.attach();
+  auto got = s.call();
+  const auto closed = [&](fake_transport::dialled& which) {
+    bool is = false;
+    s.front.on_loop([&] { is = which.link.closed; });
+    return is;
+  };
+  s.say([](wire::batch& into) { wire::write_goaway(into, {"it is old", 1000}); });
+  BOOST_TEST(!closed(s.data()));
+  BOOST_TEST((s.call().get().error() == errc::no_server));
+  s.reply(7);
+  BOOST_TEST(got.get().value() == 7);
+  BOOST_TEST(eventually([&] { return closed(s.data()); }));
+  // It still says how it does, until it says good-bye.
+  BOOST_TEST(!closed(s.control()));
+  s.say([](wire::batch& into) { wire::write_bye(into); });
+  BOOST_TEST(closed(s.control()));
+}
+
+BOOST_AUTO_TEST_CASE(closes_the_data_link_of_a_peer_that_goes_away_at_once_if_it_owes_nothing) {
+  calling s;
+  s.welcome({});
+  s.attach();
+  s.say([](wire::batch& into) { wire::write_goaway(into, {"it is old", 1000}); });
+  BOOST_TEST(eventually([&] {
+    bool closed = false;
+    s.front.on_loop([&] { closed = s.data().link.closed; });
+    return closed;
+  }));
+}
+
+BOOST_AUTO_TEST_CASE(names_the_nearest_topic_when_nobody_serves_one) {
+  calling s;
+  s.welcome({});
+  s.attach();
+  const auto got =
+      s.front.client({.topic = "waitin"}).future_call<int>("join", std::string()).get();
+  BOOST_TEST((got.error() == errc::no_server));
+  BOOST_TEST(got.error().message() == "no server for topic 'waitin' (nearest: waiting)");
+}
+
 // At one that died as soon as it had started it was at the shortest pause each time.
 BOOST_AUTO_TEST_CASE(waits_longer_and_longer_for_a_peer_that_does_not_last) {
   calling s({.first_pause = 1ms});
