@@ -34,4 +34,13 @@ result<std::uint64_t> parse_size(std::string_view text);
 /// As `parse_size` reads it, in the largest power of 1024 that leaves a whole number: "64KiB".
 std::string format_size(std::uint64_t bytes);
 
+/// The text as a terminal and a line may have it: what is not UTF-8, control characters, new lines,
+/// and what turns the direction of writing are escaped as \n or \x1b are; so are quotes and
+/// backslashes.
+std::string shown(std::string_view text);
+void append_shown(std::string& line, std::string_view text);
+
+/// Whether it is UTF-8 with nothing in it that a terminal or an editor would not just show.
+bool is_shown(std::string_view text) noexcept;
+
 }  // namespace mailroom

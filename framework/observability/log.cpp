@@ -1,4 +1,5 @@
 #include <mailroom/framework/base/platform.hpp>
+#include <mailroom/framework/base/text.hpp>
 #include <mailroom/framework/observability/line_limiter.hpp>
 #include <mailroom/framework/observability/log.hpp>
 #include <mailroom/framework/observability/stderr_writer.hpp>
@@ -33,60 +34,6 @@ bool is_plain(char c) noexcept {
          std::string_view("_.:/@+,%#*-[]{}()<>;~^!?&|$").find(c) != std::string_view::npos;
 }
 
-// Length of the UTF-8 character that begins `text` and may be shown as it is; 0 if there is none.
-// Characters that terminals or editors take for a control or a new line (C1, U+2028, U+2029) or
-// that turn the direction of writing (U+202A to U+202E, U+2066 to U+2069) may not.
-std::size_t shown_utf8(std::string_view text) noexcept {
-  const auto at = [&](std::size_t i) { return static_cast<unsigned char>(text[i]); };
-  const unsigned char lead = at(0);
-  const std::size_t length = lead >= 0xc2 && lead <= 0xdf   ? 2
-                             : lead >= 0xe0 && lead <= 0xef ? 3
-                             : lead >= 0xf0 && lead <= 0xf4 ? 4
-                                                            : 0;
-  if (length == 0 || text.size() < length) {
-    return 0;
-  }
-  std::uint32_t point = lead & (0xffU >> (length + 1));
-  for (std::size_t i = 1; i < length; ++i) {
-    if ((at(i) & 0xc0U) != 0x80U) {
-      return 0;
-    }
-    point = (point << 6U) | (at(i) & 0x3fU);
-  }
-  constexpr std::array<std::uint32_t, 5> smallest{0, 0, 0x80, 0x800, 0x10000};
-  const bool valid =
-      point >= smallest[length] && point <= 0x10ffff && (point < 0xd800 || point > 0xdfff);
-  const bool dangerous = point < 0xa0 || (point >= 0x2028 && point <= 0x202e) ||
-                         (point >= 0x2066 && point <= 0x2069) || point == 0xfeff;
-  return valid && !dangerous ? length : 0;
-}
-
-void append_escaped(std::string& line, std::string_view text) {
-  constexpr std::string_view digits = "0123456789abcdef";
-  while (!text.empty()) {
-    const char c = text.front();
-    std::size_t used = 1;
-    if (c == '"' || c == '\\') {
-      line.append({'\\', c});
-    } else if (c == '\n') {
-      line.append("\\n");
-    } else if (c == '\r') {
-      line.append("\\r");
-    } else if (c == '\t') {
-      line.append("\\t");
-    } else if (c >= ' ' && c <= '~') {
-      line.push_back(c);
-    } else if (const auto length = shown_utf8(text); length != 0) {
-      line.append(text.substr(0, length));
-      used = length;
-    } else {
-      const auto byte = static_cast<unsigned char>(c);
-      line.append({'\\', 'x', digits[byte >> 4U], digits[byte & 15U]});
-    }
-    text.remove_prefix(used);
-  }
-}
-
 template <class Number, class... Format>
 void append_number(std::string& line, Number number, Format... format) {
   std::array<char, 400>
@@ -105,7 +52,7 @@ void append_text(std::string& line, std::string_view text) {
     line.append(shown);
   } else {
     line.push_back('"');
-    append_escaped(line, shown);
+    append_shown(line, shown);
     line.push_back('"');
   }
   if (shown.size() < text.size()) {
@@ -132,10 +79,10 @@ void append_milliseconds(std::string& line, duration length) {
 std::string format(level at, std::string_view event, fields with, std::uint64_t suppressed) {
   std::string line(to_string(at));
   line.push_back(' ');
-  append_escaped(line, event);
+  append_shown(line, event);
   for (const auto& each : with) {
     line.push_back(' ');
-    append_escaped(line, each.key);
+    append_shown(line, each.key);
     line.push_back('=');
     each.what.append_to(line);
   }

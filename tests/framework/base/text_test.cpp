@@ -4,6 +4,7 @@
 
 #include <limits>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace mailroom::tests::text_test {
@@ -15,6 +16,16 @@ BOOST_AUTO_TEST_CASE(counts_slips_of_the_pen) {
   BOOST_TEST(edit_distance("listen", "lisen") == 1U);
   BOOST_TEST(edit_distance("listen", "lsiten") == 1U);
   BOOST_TEST(edit_distance("kitten", "sitting") == 3U);
+}
+
+BOOST_AUTO_TEST_CASE(shows_what_a_terminal_would_obey) {
+  BOOST_TEST(is_shown("echo-1, \"K\xc3\xb6ln\""));
+  for (const std::string_view bad :
+       {"\x1b[31m", "a\nb", "\x7f", "\xff", "\xe2\x80\xae", "\xc2\x9b"}) {
+    BOOST_TEST(!is_shown(bad));
+    BOOST_TEST(is_shown(shown(bad)));
+  }
+  BOOST_TEST(shown("a\n\x1b\xff") == "a\\n\\x1b\\xff");
 }
 
 BOOST_AUTO_TEST_CASE(finds_the_name_that_was_meant) {
