@@ -29,6 +29,12 @@ bool read_names(std::span<const std::byte> payload, std::span<std::string> into)
   return from.skip(*count - into.size()) && from.at_end();
 }
 
+std::string cut(std::string_view text, std::size_t most) {
+  const std::size_t left = text.size() - std::min(text.size(), most);
+  return std::string(text.substr(0, most)) +
+         (left == 0 ? "" : "... (" + std::to_string(left) + " bytes more)");
+}
+
 }  // namespace
 
 result<reader> reader::open(std::span<const std::byte> frame, plane on) {
@@ -88,7 +94,12 @@ void write_failure(batch& into, std::uint64_t id, const error& why) {
   const auto pause = std::clamp<std::int64_t>(
       why.retry_after().count(), 0, std::numeric_limits<std::uint32_t>::max());
   store(head + 12, static_cast<std::uint32_t>(pause));
-  pack_arguments(into.bytes(), why.type(), why.message());
+  // A failure is never too large to be told.
+  if (why.type().size() <= max_text && why.message().size() <= max_failure_text) {
+    pack_arguments(into.bytes(), why.type(), why.message());
+  } else {
+    pack_arguments(into.bytes(), cut(why.type(), max_text), cut(why.message(), max_failure_text));
+  }
   into.finish();
 }
 

@@ -26,6 +26,8 @@ inline constexpr std::size_t message_head_size = 8;
 
 /// Bytes of a name in a route and of a string in a control message; a reader refuses more.
 inline constexpr std::size_t max_text = 4096;
+/// What a failure says; the rest of a longer text is left out.
+inline constexpr std::size_t max_failure_text = std::size_t{64} << 10U;
 
 /// Methods that one link may number; a reader refuses higher numbers.
 inline constexpr std::uint32_t max_routes = 65'536;

@@ -168,6 +168,23 @@ BOOST_AUTO_TEST_CASE(carries_an_error_with_all_that_it_says) {
   BOOST_TEST(received->why.retry_after().count() == 250);
 }
 
+// A failure that was larger than a frame may be ended the session, with all calls that were out.
+BOOST_AUTO_TEST_CASE(leaves_out_what_a_failure_says_too_much) {
+  batch out(plane::data);
+  wire::write_failure(out,
+                      7,
+                      error(errc::handler_failed,
+                            execution::ran_and_failed,
+                            std::string(wire::max_failure_text + 5, 'x'),
+                            std::string(wire::max_text, 't')));
+  const auto frame = out.take();
+  const auto received = wire::read_failure(only(frame));
+  BOOST_TEST_REQUIRE(received.has_value());
+  BOOST_TEST(received->why.message() ==
+             std::string(wire::max_failure_text, 'x') + "... (5 bytes more)");
+  BOOST_TEST(received->why.type() == std::string(wire::max_text, 't'));
+}
+
 BOOST_AUTO_TEST_CASE(keeps_the_pause_of_an_error_within_its_field) {
   for (const auto pause : {std::chrono::milliseconds(-1), std::chrono::milliseconds::max()}) {
     batch out(plane::data);
