@@ -19,7 +19,7 @@ class sleep_operation : public async::parkable {
                 "co_await the sleep"));
     }
     where_ = here->where;
-    due_ = where_->now() + pause;
+    due_ = later(where_->now(), pause);
     if (here->on != nullptr) {
       arm();
       try {

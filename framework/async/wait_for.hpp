@@ -126,7 +126,7 @@ task<async::detail::in_time<async::detail::awaited<Awaitable>>> wait_for(Awaitab
                                                                          duration timeout) {
   async::detail::limited<Awaitable> inside(what);
   async::detail::alarm limit(inside.where(), inside.enough());
-  limit.set(inside.where().now() + timeout);
+  limit.set(later(inside.where().now(), timeout));
   auto came = co_await inside.end();
   if (!came) {
     co_return error(errc::expired, "it did not come within the time that wait_for was given");

@@ -51,4 +51,9 @@ class deadline {
   time_point at_ = time_point::max();
 };
 
+/// `pause` from `now`; one too long to represent never ends.
+constexpr time_point later(time_point now, duration pause) noexcept {
+  return deadline::after(now, pause).at();
+}
+
 }  // namespace mailroom

@@ -86,7 +86,8 @@ class context {
   /// stops or the ticker goes; keep it in the endpoint's object. It does not drift, and turns that
   /// were missed are not made up for. It returns nothing, or `task<void>`, whose end is waited for;
   /// what it throws is logged. In an exclusive endpoint it runs between calls. Not from a blocking
-  /// handler, which is not on a turn (std::logic_error).
+  /// handler, which is not on a turn (std::logic_error); `period` is more than 0
+  /// (std::invalid_argument).
   template <class Function>
   ticker every(duration period, Function&& fn) const {
     require_turn();

@@ -4,11 +4,15 @@
 
 #include <algorithm>
 #include <exception>
+#include <stdexcept>
 
 namespace mailroom::rpc {
 
 tick::tick(activation& at, std::string_view name, duration period)
-    : at_(at), name_(name), period_(std::max(period, duration(1))) {
+    : at_(at), name_(name), period_(period) {
+  if (period <= duration::zero()) {
+    throw std::invalid_argument("ctx.every in " + name_ + ": a period must be longer than nothing");
+  }
   flow_.where = &at_;
   flow_.name = name_;
 }
@@ -19,7 +23,7 @@ void tick::start() noexcept {
   }
   left_.store(false, std::memory_order_relaxed);
   at_.list(*ref<tick>(this).release());
-  due_ = at_.now() + period_;
+  due_ = later(at_.now(), period_);
   at_.arm(alarm_, due_);
 }
 

@@ -79,7 +79,8 @@ class question {
   }
   result<T> wait(duration timeout, const std::string& what) {
     auto future = answer_.get_future();
-    if (future.wait_for(timeout) == std::future_status::timeout) {
+    // Not `wait_for`, which takes the longest time there is for one that has passed.
+    if (future.wait_until(later(clock::now(), timeout)) == std::future_status::timeout) {
       tell(error(errc::expired, what));
     }
     return future.get();

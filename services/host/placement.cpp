@@ -217,7 +217,7 @@ class topic_move final : public std::enable_shared_from_this<topic_move>, privat
   /// Under the node's endpoints_mutex_.
   void begin(const std::vector<running_node::moving_endpoint>& endpoints, duration limit) {
     self_ = shared_from_this();
-    in_.control_loop_.arm(*this, in_.host_.now() + limit);
+    in_.control_loop_.arm(*this, later(in_.host_.now(), limit));
     const std::lock_guard lock(mutex_);
     waiting_ = endpoints.size();
     for (const auto& each : endpoints) {

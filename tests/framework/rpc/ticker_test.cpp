@@ -107,6 +107,18 @@ BOOST_AUTO_TEST_CASE(runs_once_a_period) {
   check(*with, {"tick at 10", "tick at 20", "tick at 30"});
 }
 
+// It span.
+BOOST_AUTO_TEST_CASE(has_a_period_that_is_longer_than_nothing) {
+  const auto with = std::make_shared<clockwork>();
+  stage at(clock_tower::described(with));
+  at.call("begin", 0);
+  at.run();
+  at.call("begin", -1);
+  at.run();
+  at.pass(1s);
+  check(*with, {});
+}
+
 BOOST_AUTO_TEST_CASE(does_not_drift_when_its_turns_are_late_or_long) {
   const auto with = std::make_shared<clockwork>();
   stage at(clock_tower::described(with));
