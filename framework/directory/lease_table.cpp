@@ -126,21 +126,24 @@ lease_table::leases::iterator lease_table::drop(leases::iterator which, bool lap
   return leases_.erase(which);
 }
 
-void lease_table::expire(time_point now) {
+std::vector<registration> lease_table::expire(time_point now) {
   // We did not run (a stopped process, a suspended machine): that is not the nodes' silence.
   const duration late = now - looked_ - options_.period;
   looked_ = now;
   const duration more = late > options_.period ? late : duration(0);
   first_end_ = time_point::max();
+  std::vector<registration> ended;
   for (auto at = leases_.begin(); at != leases_.end();) {
     at->second.ends += more;
     if (at->second.ends <= now) {
+      ended.push_back(at->second.what);
       at = drop(at, true);
     } else {
       first_end_ = std::min(first_end_, at->second.ends);
       ++at;
     }
   }
+  return ended;
 }
 
 time_point lease_table::next_look() const noexcept {

@@ -41,9 +41,9 @@ class lease_table {
   /// False if there is no such lease: it has to register again.
   bool renew(const wire::identity& incarnation, time_point now);
   void leave(const wire::identity& incarnation);
-  /// Ends the leases that have run out. To be called once in a period at least: if it was not,
-  /// renewals wait to be read, and all leases last for as long as that.
-  void expire(time_point now);
+  /// Ends the leases that have run out, and says whose they were. To be called once in a period at
+  /// least: if it was not, renewals wait to be read, and all leases last for as long as that.
+  std::vector<registration> expire(time_point now);
 
   /// When `expire` is to be called next.
   time_point next_look() const noexcept;

@@ -1,3 +1,4 @@
+#include <mailroom/framework/base/text.hpp>
 #include <mailroom/framework/directory/messages.hpp>
 #include <mailroom/framework/wire/body.hpp>
 
@@ -211,6 +212,10 @@ result<registration> read_registration(std::span<const std::byte> from) {
   if (what) {
     if (what->address.empty() || !fits(*what)) {
       return beyond("a registration");
+    }
+    if (!is_shown(what->node)) {
+      return error(errc::invalid_value,
+                   "a node's name is text that can be shown, not '" + shown(what->node) + "'");
     }
     put_in_order(*what);
   }

@@ -136,10 +136,9 @@ result<wire::buffer> server::list() {
 void server::look() {
   const time_point now = host_.now();
   if (now >= table_.next_look()) {
-    const auto before = table_.size();
-    table_.expire(now);
-    if (table_.size() != before) {
-      log::warn("leases_ended", {{"nodes", before - table_.size()}, {"left", table_.size()}});
+    for (const auto& each : table_.expire(now)) {
+      log::warn_limited(
+          "lease_ended", "lease_ended", {{"node", each.node}, {"address", each.address}});
     }
   }
   watches_.look(table_.take_touched(), now);

@@ -107,8 +107,10 @@ struct call_options {
 };
 
 /// Calls the methods of one target (Oslo Messaging: RPCClient). Cheap to copy; refers to its node,
-/// which outlives it. Messages of one client to one server start in the order they were sent.
-/// Errors are `result`s: see `errc`; calls from a handler inherit its deadline.
+/// which outlives it; when that has been stopped, calls fail with `cancelled` (not run), also after
+/// it was started again: make another client then. Messages of one client to one server start in
+/// the order they were sent. Errors are `result`s: see `errc`; calls from a handler inherit its
+/// deadline.
 /// @threadsafe
 class client {
  public:

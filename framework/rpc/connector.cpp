@@ -89,6 +89,10 @@ result<const method_name*> connector::name(const target& at, std::string_view me
 // ---------------------------------------------------------------- calls on the loop's thread
 
 wire::batch* connector::begin(pending_call& call) {
+  if (call.until.passed(loop_.now())) {
+    end_expired_unsent(call, false);
+    return nullptr;
+  }
   outbound_link* to = find_server(call);
   if (to == nullptr) {
     return nullptr;
@@ -185,9 +189,33 @@ void connector::submit(ref<pending_call> call) {
   }
   pending_call* mine = call.release();
   mine->next = submitted_.load(std::memory_order_relaxed);
-  while (!submitted_.compare_exchange_weak(mine->next, mine, std::memory_order_release)) {
+  // In one order with `retired_`: either it is seen here, or what was put there by `retire`.
+  while (!submitted_.compare_exchange_weak(mine->next, mine)) {
   }
   loop_.notify(*this);
+  if (retired_.load()) {
+    fail_submitted();
+  }
+}
+
+void connector::retire() noexcept {
+  {
+    const std::lock_guard lock(names_mutex_);
+    topic_watch_ = nullptr;
+  }
+  retired_.store(true);
+  fail_submitted();
+}
+
+void connector::fail_submitted() noexcept {
+  for (pending_call* each = submitted_.exchange(nullptr); each != nullptr;) {
+    const auto call = ref<pending_call>::adopt(std::exchange(each, each->next));
+    let_go(*call);
+    call->fail(error(errc::cancelled,
+                     execution::not_run,
+                     "the node of this client has stopped; one that is made after it was started "
+                     "again may call"));
+  }
 }
 
 // One that alone is over the bound may still wait, so that it can be sent at all.
@@ -325,7 +353,7 @@ void connector::look_for_expired() {
       return false;
     }
     let_go(*call);
-    end_expired_unsent(*call);
+    end_expired_unsent(*call, true);
     return true;
   });
   if (!resting_.empty()) {

@@ -184,6 +184,8 @@ class connector final : private executors::event_loop::source, private executors
   /// Nothing more goes out: what is pending leaves, everything that waits fails with
   /// `errc::cancelled`.
   void close() noexcept;
+  /// The loop's thread has ended. Who calls from now on, or was about to, is told so at once.
+  void retire() noexcept;
 
  private:
   friend class outbound_link;
@@ -214,6 +216,7 @@ class connector final : private executors::event_loop::source, private executors
   void finish(pending_call& call);
   void take_back() noexcept;
   void submit(ref<pending_call> call);
+  void fail_submitted() noexcept;
   result<void> submit_cast(ref<pending_call> call);
   void route(ref<pending_call> call);
   bool hold(const pending_call& call) noexcept;
@@ -230,6 +233,7 @@ class connector final : private executors::event_loop::source, private executors
   /// Into candidates_.
   void list_candidates(const topic_servers& servers, const pending_call& call, bool tried_too);
   outbound_link* by_key(topic_servers& servers, const pending_call& call);
+  static void share_out(topic_servers& servers);
   static bool was_tried(const pending_call& call, const outbound_link& at) noexcept;
   static bool others_than_tried(const pending_call& call, const outbound_link& last) noexcept;
   bool has_room(const outbound_link& to, const pending_call& call) const noexcept;
@@ -247,7 +251,7 @@ class connector final : private executors::event_loop::source, private executors
   bool rest(const ref<pending_call>& call, duration pause);
   duration pause_before(std::uint8_t attempt, duration longest_of_first);
   void end(pending_call& call, const error& why);
-  void end_expired_unsent(pending_call& call);
+  void end_expired_unsent(pending_call& call, bool waited);
   void send_rested();
   void cancel_here(pending_call& call) noexcept;
 
@@ -318,6 +322,7 @@ class connector final : private executors::event_loop::source, private executors
   std::string explanation_;
   time_point watched_ = time_point::max();
   std::atomic<bool> look_{false};
+  std::atomic<bool> retired_{false};
   bool closed_ = false;
 };
 

@@ -5,9 +5,26 @@
 #include <mailroom/framework/rpc/outbound_session.hpp>
 
 #include <algorithm>
+#include <functional>
+#include <numeric>
 #include <string>
 
 namespace mailroom::rpc {
+namespace {
+
+constexpr std::int64_t most_shares = 1000;  // Of all servers of a topic, in one round.
+
+std::uint32_t weight_of(const outbound_link& server) noexcept {
+  return server.session().info().labels.weight;
+}
+
+// More is worse.
+std::uint64_t load_of(const outbound_link& server) noexcept {
+  return (std::uint64_t{server.in_flight()} + 1) * node_labels::most_weight /
+         std::max(weight_of(server), 1U);
+}
+
+}  // namespace
 
 outbound_link* connector::find_server(pending_call& call) {
   outbound_link* const to = pick(call);
@@ -51,10 +68,11 @@ outbound_link* connector::pick(const pending_call& call) {
       !call.server.empty()) {
     return choose(servers, call);
   }
-  if (servers.turn >= servers.ready.size()) {
+  const auto& order = servers.shares.empty() ? servers.ready : servers.shares;
+  if (servers.turn >= order.size()) {
     servers.turn = 0;
   }
-  return servers.ready[servers.turn++];
+  return order[servers.turn++];
 }
 
 outbound_link* connector::choose(topic_servers& servers, const pending_call& call) {
@@ -70,15 +88,20 @@ outbound_link* connector::choose(topic_servers& servers, const pending_call& cal
   }
   switch (call.among) {
     case balance::least_in_flight:
-      return candidates_[least_of_two(dice_, candidates_.size(), [this](std::size_t i) {
-        return candidates_[i]->in_flight();
-      })];
+      return candidates_[least_of_two(
+          dice_, candidates_.size(), [this](std::size_t i) { return load_of(*candidates_[i]); })];
     case balance::by_key:
       if (call.spread_by != 0) {
         return by_key(servers, call);
       }
       break;
     case balance::round_robin: break;
+  }
+  for (std::size_t i = 0; i < servers.shares.size(); ++i) {
+    outbound_link* const next = servers.shares[servers.turn++ % servers.shares.size()];
+    if (std::find(candidates_.begin(), candidates_.end(), next) != candidates_.end()) {
+      return next;
+    }
   }
   return candidates_[servers.turn++ % candidates_.size()];
 }
@@ -108,6 +131,39 @@ void connector::list_candidates(const topic_servers& servers,
   }
   if (candidates_.empty() && rests != nullptr) {
     candidates_.push_back(rests);  // Better than none.
+  }
+  if (call.server.empty() && std::any_of(candidates_.begin(),
+                                         candidates_.end(),
+                                         [](const auto* each) { return weight_of(*each) != 0; })) {
+    std::erase_if(candidates_, [](const auto* each) { return weight_of(*each) == 0; });
+  }
+}
+
+// Smooth weighted round robin (nginx): the shares of a heavy server are spread among the others'.
+void connector::share_out(topic_servers& servers) {
+  servers.shares.clear();
+  std::vector<std::int64_t> weights;
+  for (const auto* each : servers.ready) {
+    weights.push_back(weight_of(*each));
+  }
+  if (std::adjacent_find(weights.begin(), weights.end(), std::not_equal_to<>()) == weights.end()) {
+    return;
+  }
+  std::int64_t total = std::accumulate(weights.begin(), weights.end(), std::int64_t{0});
+  std::int64_t common = 0;
+  for (std::int64_t& each : weights) {
+    if (total > most_shares && each != 0) {
+      each = std::max<std::int64_t>(each * most_shares / total, 1);
+    }
+    common = std::gcd(common, each);
+  }
+  total = std::accumulate(weights.begin(), weights.end(), std::int64_t{0});
+  std::vector<std::int64_t> due(weights.size(), 0);
+  for (std::int64_t i = 0; i < total / common; ++i) {
+    std::transform(due.begin(), due.end(), weights.begin(), due.begin(), std::plus<>());
+    const auto next = std::max_element(due.begin(), due.end());
+    *next -= total;
+    servers.shares.push_back(servers.ready[static_cast<std::size_t>(next - due.begin())]);
   }
 }
 

@@ -149,7 +149,7 @@ void connector::send_rested() {
   }
   for (auto& each : due) {
     if (each->until.passed(now)) {
-      end_expired_unsent(*each);
+      end_expired_unsent(*each, false);
     } else {
       count_one(counters_.retried);
       route(std::move(each));
@@ -166,12 +166,16 @@ void connector::end(pending_call& call, const error& why) {
   }
 }
 
-void connector::end_expired_unsent(pending_call& call) {
+// It waited for a server, or there was no time to look for one.
+void connector::end_expired_unsent(pending_call& call, bool waited) {
   count_one(counters_.expired);
   count_one(counters_.expired_unsent);
   call.fail(error(errc::expired,
                   call.failure ? call.failure->execution() : execution::not_run,
-                  "no server for topic '" + call.what.names.topic + "' within the deadline"));
+                  waited
+                      ? std::string(no_server(call).message()) + "; none came within the deadline"
+                      : "the deadline of this call to '" + call.what.names.topic +
+                            "' passed before it could be sent"));
 }
 
 // ---------------------------------------------------------------- given up

@@ -30,6 +30,10 @@ void connector::route(ref<pending_call> call) {
     end(*call, error(errc::cancelled, execution::not_run, "this node is stopping"));
     return;
   }
+  if (call->until.passed(loop_.now())) {
+    end_expired_unsent(*call, false);
+    return;
+  }
   if (call->how == pending_call::kind::fanout) {
     if (!waits_for_servers(call)) {
       fan_out(*call);
@@ -166,6 +170,7 @@ void connector::look_up(topic_servers& servers) {
       servers.ready.push_back(by);
     }
   }
+  share_out(servers);
   servers.count.store(servers.ready.size() + servers.stuck, std::memory_order_release);
 }
 
@@ -218,7 +223,7 @@ void connector::leave(const std::string& address) {
 
 void connector::left(const std::string& address, std::uint32_t number) {
   const auto at = sessions_.find(address);
-  if (at == sessions_.end() || at->second->number() != number) {
+  if (at == sessions_.end() || at->second->number() != number || !at->second->is_idle()) {
     return;
   }
   at->second->close(true);

@@ -16,14 +16,21 @@ control_client::control_client(
       calls_(calls),
       options_(std::move(with)),
       alarm_(loop, [this] { on_alarm(); }),
-      pause_(options_.first_pause, options_.longest_pause) {}
+      pause_(options_.pause != nullptr
+                 ? options_.pause
+                 : std::make_shared<reconnect_pause>(options_.first_pause, options_.longest_pause)),
+      why_not_(options_.address + ": not connected") {}
 
 control_client::~control_client() {
   close();
 }
 
 void control_client::start() {
-  dial();
+  if (const time_point allowed = pause_->allowed(host_.now()); allowed > host_.now()) {
+    alarm_.set(allowed);
+  } else {
+    dial();
+  }
 }
 
 void control_client::close() noexcept {
@@ -49,7 +56,7 @@ void control_client::dial() {
   orderly_ = false;
   leaving_ = false;
   left_ = false;
-  pause_.attempt(host_.now());
+  pause_->attempt(host_.now());
   writer_ = std::make_unique<link_writer>(loop_, wire::plane::control);
   auto dialled = over_.dial(loop_, options_.address, *this);
   if (!dialled) {
@@ -60,7 +67,8 @@ void control_client::dial() {
 }
 
 bool control_client::hurry() {
-  if (phase_ == phase::resting && host_.now() - dialled_ >= heartbeat_) {
+  const time_point now = host_.now();
+  if (phase_ == phase::resting && now - dialled_ >= heartbeat_ && pause_->allowed(now) <= now) {
     dial();
   }
   return is_connecting() || phase_ == phase::attaching;
@@ -258,7 +266,7 @@ void control_client::session_changed(std::uint64_t epoch, const error* ended) {
 void control_client::is_up_now() {
   phase_ = phase::up;
   attach_by_ = time_point::max();
-  pause_.connected(host_.now());
+  pause_->connected(host_.now());
   complained_ = false;
   log::info("connected", {{"address", options_.address}});
   tell_changed(nullptr);
@@ -309,13 +317,18 @@ void control_client::end(const error& why) {
   }
   if (!complained_) {
     complained_ = true;
-    log::warn("disconnected", {{"address", options_.address}, {"reason", why.to_string()}});
+    log::write(orderly_ ? log::level::info : log::level::warn,
+               "disconnected",
+               {{"address", options_.address}, {"reason", why.to_string()}});
   }
   if (link_ != nullptr) {
     std::exchange(link_, nullptr)->close(false);
   }
   why_not_ = why.message();
-  const error unreached(errc::unreachable, options_.address + ": " + why_not_);
+  if (!why_not_.starts_with(options_.address)) {
+    why_not_.insert(0, options_.address + ": ");
+  }
+  const error unreached(errc::unreachable, why_not_);
   tell_connecting(&unreached);
   fail_questions(why);
   rest();
@@ -353,7 +366,7 @@ void control_client::rest() {
   std::array<std::byte, 2> dice{};
   host_.random(dice);
   const auto share = static_cast<double>(wire::load<std::uint16_t>(dice.data())) / 65'536.0;
-  alarm_.set(pause_.again(host_.now(), orderly_, peers_of_peer_, share));
+  alarm_.set(pause_->again(host_.now(), orderly_, peers_of_peer_, share));
 }
 
 }  // namespace mailroom::rpc

@@ -31,6 +31,8 @@ class control_client final : public link_observer {
     /// session that lasts for twice the longest, or ends with a good-bye, begins anew.
     duration first_pause = std::chrono::milliseconds(50);
     duration longest_pause = std::chrono::seconds(5);
+    /// What an earlier client of this address has tried; null: there was none.
+    std::shared_ptr<reconnect_pause> pause = {};
     duration hello_timeout = std::chrono::seconds(2);  ///< For its answer, and for that to attach.
     std::function<std::vector<wire::loop_state>()> loops = {};  ///< How ours do, for heartbeats.
     bool data_links = true;   ///< False: questions are all there is to send, no calls.
@@ -113,7 +115,7 @@ class control_client final : public link_observer {
   link* link_ = nullptr;
   std::unique_ptr<link_writer> writer_;
   loop_alarm alarm_;
-  reconnect_pause pause_;
+  const std::shared_ptr<reconnect_pause> pause_;
   std::uint32_t peers_of_peer_ = 0;  // Who will come back with us if it goes.
   bool orderly_ = false;             // It has said good-bye, or that it will.
   bool leaving_ = false;             // It takes no new calls;
@@ -133,7 +135,7 @@ class control_client final : public link_observer {
   // What came while an attempt was under way: asked when there is a session (null), or told why
   // not.
   std::vector<std::function<void(const error* why)>> connecting_;
-  std::string why_not_ = "not connected";  // What became of the last session, or attempt.
+  std::string why_not_;  // What became of the last session, or attempt.
   bool complained_ = false;
 };
 

@@ -47,7 +47,7 @@ void control_client::ping(round_trip tell) {
     return;
   }
   if (!is_connected()) {
-    tell(error(errc::unreachable, options_.address + ": " + why_not_));
+    tell(error(errc::unreachable, why_not_));
     return;
   }
   const auto now = nanoseconds(host_.now());
@@ -71,7 +71,7 @@ void control_client::admin(std::string verb, std::span<const std::byte> argument
     return;
   }
   if (!is_connected()) {
-    tell(error(errc::unreachable, options_.address + ": " + why_not_));
+    tell(error(errc::unreachable, why_not_));
     return;
   }
   const std::uint64_t id = next_admin_++;

@@ -49,7 +49,7 @@ void control_server::session::on_frame(link&, wire::frame received) noexcept {
 }
 
 void control_server::session::tell_topics() {
-  if (greeted_ && !finished_) {
+  if (greeted_ && !finished_ && !server_.draining_) {
     wire::write_announce(writer_.pending(), {server_.topics_});
     writer_.written();
   }

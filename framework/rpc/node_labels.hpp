@@ -11,9 +11,11 @@ struct node_labels {
   static constexpr std::uint32_t usual_weight = 100;
   static constexpr std::uint32_t most_weight = 10'000;
 
-  std::string zone;                     ///< Where it stands ("rack-7"); empty: not told.
-  std::uint32_t weight = usual_weight;  ///< Its share of the calls, beside those of the others.
-  std::string version;                  ///< Of the program, for people and for rolling upgrades.
+  std::string zone;  ///< Where it stands ("rack-7"), for people; empty: not told.
+  /// Its share of the calls, beside those of the others; 0: only what nobody else can take. By key
+  /// all are alike, but for those with 0.
+  std::uint32_t weight = usual_weight;
+  std::string version;  ///< Of the program, for people and for rolling upgrades.
 
   friend bool operator==(const node_labels&, const node_labels&) = default;
 };

@@ -53,6 +53,8 @@ class outbound_session final {
   /// The peer takes no new calls. When those that are out have been answered, the links close: by
   /// that the peer knows that nothing more comes.
   void leave();
+  /// No call is out here.
+  bool is_idle() const noexcept;
 
   // For its links.
 
@@ -68,7 +70,6 @@ class outbound_session final {
  private:
   std::size_t index_of(const wire::topic_home& topic) const noexcept;
   const wire::topic_home* find(std::pair<std::string_view, std::string_view> name) const noexcept;
-  bool is_idle() const noexcept;
   void catch_up();
   void ask_for_fence(outbound_link& of);
 

@@ -30,8 +30,10 @@ class outbound_link;
 struct topic_servers {
   std::string exchange;
   std::string topic;
-  std::vector<outbound_link*> ready;      ///< Loop thread only.
-  std::size_t stuck = 0;                  ///< Others, where it does not move. Loop thread only.
+  std::vector<outbound_link*> ready;  ///< Loop thread only.
+  std::size_t stuck = 0;              ///< Others, where it does not move. Loop thread only.
+  /// `ready` in turn, each as often as its weight says; empty: all alike. Loop thread only.
+  std::vector<outbound_link*> shares;
   std::size_t turn = 0;                   ///< Round robin. Loop thread only.
   bool known = false;                     ///< `ready` has been looked up. Loop thread only.
   std::atomic<std::size_t> count{1};      ///< Of both, for any thread; a guess until known.

@@ -24,6 +24,12 @@ class reconnect_pause {
   reconnect_pause(duration first, duration longest) noexcept
       : first_(first), longest_(longest), next_(first) {}
 
+  /// When an attempt may begin, if nothing else is against it.
+  time_point allowed(time_point now) const noexcept {
+    return attempts_.size() < most_attempts ? now
+                                            : std::min(attempts_.front() + window, now + longest_);
+  }
+
   /// An attempt begins.
   void attempt(time_point now) {
     attempts_.push_back(now);
@@ -49,10 +55,7 @@ class reconnect_pause {
     }
     const duration pause = share_of(next_, 0.5 + dice / 2) + share_of(herd, dice);
     next_ = std::min(next_ * 2, longest_);
-    const time_point allowed = attempts_.size() < most_attempts
-                                   ? now
-                                   : std::min(attempts_.front() + window, now + longest_);
-    return std::max(now + pause, allowed);
+    return std::max(now + pause, allowed(now));
   }
 
  private:

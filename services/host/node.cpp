@@ -1,6 +1,7 @@
 #include <mailroom/services/host/node.hpp>
 #include <mailroom/services/host/node_impl.hpp>
 
+#include <mailroom/framework/async/flow.hpp>
 #include <mailroom/framework/observability/log.hpp>
 
 #include <unistd.h>
@@ -39,8 +40,9 @@ class node::impl {
   std::vector<running_node::served> served;
   std::vector<node::control_part> control_parts;
   std::set<std::pair<std::string_view, std::string_view>>
-      topics;                   // Exchange and topic of `served`.
-  std::size_t topics_size = 0;  // As peers are told of them.
+      topics;                                    // Exchange and topic of `served`.
+  std::size_t topics_size = 0;                   // As peers are told of them.
+  std::vector<running_node::ended_calls> ended;  // Of the runs before.
   std::unique_ptr<running_node> running;
 };
 
@@ -151,12 +153,17 @@ bool node::stop(duration limit) {
   if (!impl_->running) {
     return true;
   }
+  if (const auto* here = async::current_flow()) {
+    log::error("stop_in_handler", {{"node", name()}, {"handler", here->name}});
+    return false;
+  }
   const bool drained = impl_->running->drain(limit);
   if (!impl_->running->close()) {
     // A handler that never returns still uses all of it; better lost than freed under its feet.
     static_cast<void>(impl_->running.release());
     return false;
   }
+  impl_->ended.push_back(impl_->running->take_calls());
   impl_->running.reset();
   return drained;
 }

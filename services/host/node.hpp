@@ -156,7 +156,9 @@ class node {
 
   /// Drains: peers are told, no new call starts, running handlers end, answers leave. What still
   /// runs after `limit` is cancelled. True if everything ended by itself. Blocks at most little
-  /// longer than `limit`. A stopped node can be started again.
+  /// longer than `limit`. A stopped node can be started again; clients made before go on to say
+  /// that theirs has stopped. Refused, with a line in the log and false, in a handler: it would
+  /// wait for its own end.
   bool stop(duration limit = std::chrono::seconds(5));
 
   /// Moves the endpoints of a topic (of every exchange) to another executor while they serve: a

@@ -17,7 +17,7 @@ namespace mailroom {
 namespace {
 
 // A directory that does not answer holds nobody up for longer; its lease ends by itself.
-constexpr duration to_say_that_it_drains = std::chrono::milliseconds(250);
+constexpr duration to_say_that_it_drains = std::chrono::milliseconds(100);
 
 }  // namespace
 
@@ -188,10 +188,28 @@ void running_node::found(const directory::registration& server) {
   }
   auto with = client_of(address);
   with.labels = server.labels;
+  with.pause = pause_for(with);
   auto& peer = peers_[address];
   peer = std::make_unique<rpc::control_client>(
       control_loop_, host_, *transport_for(address), *connector_, std::move(with));
   peer->start();
+  if (!peer->hurry()) {
+    membership_->settled(address);  // It has been tried too often to be tried now.
+  }
+}
+
+// A server that comes and goes again and again is a new one to us each time, but not to itself.
+std::shared_ptr<rpc::reconnect_pause> running_node::pause_for(
+    const rpc::control_client::options& with) {
+  constexpr std::size_t many = 1024;
+  if (pauses_.size() >= many) {
+    std::erase_if(pauses_, [](const auto& each) { return each.second.use_count() == 1; });
+  }
+  auto& kept = pauses_[with.address];
+  if (kept == nullptr) {
+    kept = std::make_shared<rpc::reconnect_pause>(with.first_pause, with.longest_pause);
+  }
+  return kept;
 }
 
 // While its session lives it is there all the same; then it is forgotten. Not at once: it may be

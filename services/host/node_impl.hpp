@@ -79,6 +79,14 @@ class running_node {
   /// False if something still runs that cannot be ended: then nothing may be destroyed.
   bool close();
 
+  /// What clients refer to. They outlive a run of their node, and are told that it has ended.
+  struct ended_calls {
+    std::unique_ptr<executors::event_loop> loop;
+    std::unique_ptr<rpc::connector> calls;
+  };
+  /// After `close`.
+  ended_calls take_calls() { return {std::move(loops_.front()), std::move(connector_)}; }
+
   std::future<void> run(std::string name, std::function<task<void>(context&)> body);
   result<void> place(const std::string& topic, const std::string& executor, duration limit);
   result<bytes> admin(const std::string& address,
@@ -150,6 +158,7 @@ class running_node {
   directory::registration registration() const;
   rpc::control_client::options client_of(const std::string& address);
   void found(const directory::registration& server);
+  std::shared_ptr<rpc::reconnect_pause> pause_for(const rpc::control_client::options& with);
   void gone(const std::string& address);
   void changed(const std::string& address, const error* why);
   void part_from(const std::string& address);
@@ -207,7 +216,8 @@ class running_node {
   std::map<std::string, std::unique_ptr<rpc::control_client>> peers_;
   std::map<std::string, std::unique_ptr<rpc::control_client>> directories_;
   std::vector<std::unique_ptr<rpc::control_client>> parted_;  // Peers, until nobody refers to them.
-  std::unique_ptr<directory::membership> membership_;         // Null: no directories.
+  std::map<std::string, std::shared_ptr<rpc::reconnect_pause>> pauses_;  // Of those found.
+  std::unique_ptr<directory::membership> membership_;                    // Null: no directories.
   bool drains_ = false;  // Directories have been told, or will be. Control thread.
   std::vector<std::shared_ptr<void>> parts_;
   std::unique_ptr<actors::runtime> runtime_;

@@ -3,6 +3,7 @@
 #include <mailroom/services/host/addresses.hpp>
 #include <mailroom/services/host/node_impl.hpp>
 
+#include <mailroom/framework/base/text.hpp>
 #include <mailroom/framework/wire/control.hpp>
 #include <mailroom/framework/wire/envelope.hpp>
 
@@ -30,6 +31,9 @@ std::optional<wrong_option> find_wrong(const node_options& of) {
     return wrong("name",
                  "a node's name has at most " + std::to_string(wire::max_text) + " bytes, not " +
                      std::to_string(of.name.size()));
+  }
+  if (!is_shown(of.name)) {
+    return wrong("name", "a node's name is text that can be shown, not '" + shown(of.name) + "'");
   }
   if (!of.listen.empty()) {
     if (auto good = check_listen_address(of.listen); !good) {

@@ -15,7 +15,7 @@ constexpr duration after_cancelling = std::chrono::seconds(1);
 constexpr duration look_for_answers_every = std::chrono::milliseconds(10);
 constexpr duration look_for_callers_every = std::chrono::milliseconds(1);
 // After the last answer. Those that do not read their mail would keep us for ever.
-constexpr duration for_callers_to_leave = std::chrono::milliseconds(500);
+constexpr duration for_callers_to_leave = std::chrono::milliseconds(250);
 constexpr duration for_turn_to_stop = std::chrono::milliseconds(500);
 
 // What a frame may take: a body, or a welcome with all topics, and what stands around them.
@@ -273,7 +273,7 @@ bool running_node::drain(duration limit) {
   if (!runtime_) {
     return true;
   }
-  const time_point until = host_.now() + limit;
+  const time_point until = later(host_.now(), limit);
   leave_directories(true);
   std::vector<rpc::session_id> callers;
   run_on(control_loop_, [&] { callers = control_server_->go_away("the node is stopping", limit); });
@@ -358,9 +358,6 @@ bool running_node::close() {
       if (loop < data_.size()) {
         data_[loop].server.reset();
       }
-      if (loop == 0) {
-        connector_.reset();
-      }
     });
     // Last, since the connector told them of its sessions until now.
     run_on(control_loop_, [&] {
@@ -375,6 +372,9 @@ bool running_node::close() {
     control_loop_.stop();
     for (const auto& each : loops_) {
       each->stop();
+    }
+    if (connector_) {
+      connector_->retire();
     }
   }
   return true;

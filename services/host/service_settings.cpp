@@ -24,7 +24,10 @@ std::vector<std::string> queue_policy_names() {
 }
 
 error refused(const config& settings, const std::string& key, const std::string& why) {
-  return error(errc::invalid_value, settings.origin(key) + ": " + why);
+  // A flag and a variable name the setting themselves, a line of a file may have several.
+  const std::string origin = settings.origin(key);
+  const bool in_file = !origin.starts_with("--") && !origin.starts_with("MAILROOM_");
+  return error(errc::invalid_value, origin + ": " + (in_file ? key + ": " : "") + why);
 }
 
 result<std::vector<executor_options>> executors_from(const config& settings) {
@@ -228,11 +231,12 @@ config_schema node_schema(const std::vector<option>& more) {
             .type = option_type::list,
             .help = "topic=address (or exchange/topic=address): a server that is known beforehand; "
                     "may be repeated"})
-      .add({.key = "labels.zone", .help = "where this node stands, for those who choose servers"})
+      .add({.key = "labels.zone", .help = "where this node stands, for people"})
       .add({.key = "labels.weight",
             .type = option_type::integer,
             .fallback = std::to_string(rpc::node_labels::usual_weight),
-            .help = "its share of the calls, beside those of the others",
+            .help = "its share of the calls, beside those of the others; 0: only what nobody else "
+                    "can take",
             .minimum = 0,
             .maximum = rpc::node_labels::most_weight})
       .add({.key = "labels.version", .help = "version of the program, for people"})

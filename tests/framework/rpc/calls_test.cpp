@@ -196,6 +196,23 @@ BOOST_AUTO_TEST_CASE(say_what_is_wrong_with_them) {
   });
 }
 
+// They were sent, and ran, as long as the clocks of both sides might differ by so much.
+BOOST_AUTO_TEST_CASE(whose_deadline_has_passed_are_not_sent) {
+  on_every_executor([](scene& s) {
+    for (const duration timeout : {duration::zero(), duration(-5s), duration::min()}) {
+      const auto late = s.client().prepare({.timeout = timeout});
+      const auto call = late.call<int>("twice", 1);
+      BOOST_TEST((call.error() == errc::expired));
+      BOOST_TEST((call.error().execution() == execution::not_run));
+      BOOST_TEST((late.cast("told", 1).error() == errc::expired));
+    }
+    s.client().cast("told", 100).value();
+    BOOST_TEST(s.state->ended.reaches(100));
+    BOOST_TEST(s.client().call<int>("twice", 1).value() == 2);
+    BOOST_TEST(s.state->ended.value() == 100);
+  });
+}
+
 // The index of topics referred to names on the stack: a topic was not known again, or was another.
 BOOST_AUTO_TEST_CASE(of_one_topic_go_to_the_same_servers_whatever_their_method) {
   site node("one");

@@ -83,6 +83,18 @@ BOOST_AUTO_TEST_CASE(does_not_hurry_back_to_a_server_that_dies_as_often_as_it_st
   }
 }
 
+// One client after the other for the same address, since directories forget and find it: each began
+// at once.
+BOOST_AUTO_TEST_CASE(is_kept_from_one_client_of_an_address_to_the_next) {
+  client c(1);
+  time_point now{};
+  for (int i = 0; i < 100; ++i) {
+    now = c.attempt(std::max(now + 200ms, c.pause.allowed(now + 200ms)));
+    c.pause.connected(now);
+  }
+  BOOST_TEST(c.most_attempts() <= 10U);
+}
+
 BOOST_AUTO_TEST_CASE(is_short_again_after_a_session_that_lasted_or_ended_in_good_order) {
   for (const bool lasted : {false, true}) {
     client one(1);

@@ -376,6 +376,32 @@ BOOST_FIXTURE_TEST_CASE(equal_keys_go_to_the_same_server_and_different_ones_to_b
   BOOST_TEST(left_ones < 35);
 }
 
+BOOST_FIXTURE_TEST_CASE(each_server_gets_its_share_by_weight, scene) {
+  front.connect(left.at, 65'536, {.weight = 100});
+  front.connect(right.at, 65'536, {.weight = 300});
+  int left_ones = 0;
+  for (int i = 0; i < 40; ++i) {
+    left_ones += client().call<std::string>("who").value() == "left" ? 1 : 0;
+  }
+  BOOST_TEST(left_ones == 10);
+}
+
+BOOST_FIXTURE_TEST_CASE(a_server_without_weight_gets_what_nobody_else_can_take, scene) {
+  front.connect(left.at, 65'536, {.weight = 0});
+  BOOST_TEST(client().call<std::string>("who").value() == "left");
+  front.connect(right.at);
+  for (const auto how : {balance::round_robin, balance::least_in_flight}) {
+    for (int i = 0; i < 20; ++i) {
+      BOOST_TEST(client().prepare({.balance = how}).call<std::string>("who").value() == "right");
+    }
+  }
+  for (int i = 0; i < 20; ++i) {
+    const auto key = std::to_string(i);
+    BOOST_TEST(client().prepare({.key = key}).call<std::string>("who").value() == "right");
+  }
+  BOOST_TEST(client().prepare({.server = "left"}).call<std::string>("who").value() == "left");
+}
+
 BOOST_FIXTURE_TEST_CASE(a_slow_server_gets_less_from_who_looks_at_what_is_out, both) {
   const auto even = client().prepare({.balance = balance::least_in_flight});
   std::vector<std::future<result<std::string>>> slow;

@@ -206,7 +206,7 @@ class Directory(unittest.TestCase):
         time.sleep(1.5)  # What is tested: seven heartbeats of silence.
         directory.child.send_signal(signal.SIGCONT)
         self.assertTrue(eventually(lambda: names(address) == ["lives"]))
-        self.assertFalse([line for line in directory.errors if "leases_ended" in line], directory.errors)
+        self.assertFalse([line for line in directory.errors if "lease_ended" in line], directory.errors)
 
     def test_without_a_directory_the_command_says_so(self):
         gone, address = self.directory()

@@ -6,6 +6,8 @@
 
 #include <boost/test/unit_test.hpp>
 
+#include <atomic>
+#include <chrono>
 #include <future>
 #include <memory>
 #include <string>
@@ -84,6 +86,47 @@ BOOST_AUTO_TEST_CASE(does_not_begin_a_task_once_it_stops) {
 }
 
 // The second client of the address took the place of the first, whose news then met nobody.
+// It used what had been freed.
+BOOST_AUTO_TEST_CASE(tells_its_clients_when_it_has_stopped) {
+  node at({.name = "at", .executor = "work-stealing", .workers = 1});
+  at.serve({.topic = "counting"}, endpoint<counting>().method("next", &counting::next));
+  for (int round = 0; round < 5; ++round) {
+    at.start().value();
+    const client before(at, {.topic = "counting"});
+    std::atomic<bool> stopped{false};
+    std::promise<void> called;
+    std::thread caller([&] {
+      called.set_value();
+      while (!stopped.load()) {
+        const auto got = before.call<int>("next");
+        BOOST_TEST_WARN(got.has_value());  // Until it stops.
+      }
+    });
+    called.get_future().wait();
+    at.stop(std::chrono::seconds(5));
+    stopped = true;
+    caller.join();
+    const auto known = before.call<int>("next");
+    BOOST_TEST((known.error() == errc::cancelled));
+    BOOST_TEST((known.error().execution() == execution::not_run));
+    BOOST_TEST((before.prepare({.version = "1.0"}).call<int>("next").error() == errc::cancelled));
+    BOOST_TEST((before.cast("next").error() == errc::cancelled));
+    BOOST_TEST((before.future_call<int>("other").get().error() == errc::cancelled));
+    at.start().value();
+    BOOST_TEST((before.call<int>("next").error() == errc::cancelled));
+    BOOST_TEST(client(at, {.topic = "counting"}).call<int>("next").has_value());
+    at.stop(std::chrono::seconds(5));
+  }
+}
+
+BOOST_AUTO_TEST_CASE(has_a_name_that_can_be_shown) {
+  for (const char* name : {"\x1b[31m", "a\nb", "\xff"}) {
+    const auto started = node({.name = name}).start();
+    BOOST_TEST_REQUIRE(!started.has_value());
+    BOOST_TEST((started.error() == errc::invalid_value));
+  }
+}
+
 BOOST_AUTO_TEST_CASE(connects_once_to_an_address_that_is_named_twice) {
   log::set_level(log::level::error);
   node at({.name = "named", .listen = "local://named"});

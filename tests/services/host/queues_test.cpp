@@ -203,10 +203,12 @@ BOOST_AUTO_TEST_CASE(lose_no_call_out_of_their_counts) {
           desk = state_of(front, server.address(), "desk");
           return desk.queued == 0 && desk.running == 0 && all.casts_received == told;
         }));
-        BOOST_TEST(all.calls_received == out.size());
+        // Those whose deadline had passed before they could be sent were not.
+        BOOST_TEST(all.calls_received <= out.size());
+        BOOST_TEST(all.calls_received + seen[errc::expired] >= out.size());
         // What has expired when it arrives is refused there.
         BOOST_TEST(all.refused == all.expired_on_arrival);
-        BOOST_TEST(desk.ended() + all.refused == out.size() + told);
+        BOOST_TEST(desk.ended() + all.refused == all.calls_received + told);
         BOOST_TEST(desk.answered >= answered);
         BOOST_TEST(desk.refused + desk.dropped >= seen[errc::busy]);
         BOOST_TEST(desk.failed >= seen[errc::handler_failed] + seen[errc::invalid_arguments]);

@@ -124,7 +124,7 @@ rpc::session_id site::open_session(const std::string& peer, bool knows_all) {
   return id;
 }
 
-void site::connect(site& other, std::uint32_t in_flight) {
+void site::connect(site& other, std::uint32_t in_flight, const rpc::node_labels& labels) {
   rpc::connector::session_info agreed;
   agreed.address = "control://" + other.name_;
   agreed.node = other.name_;
@@ -134,6 +134,7 @@ void site::connect(site& other, std::uint32_t in_flight) {
   agreed.credit_bytes = in_flight == 65'536 ? other.credit_bytes_ : 0;
   agreed.chunks = true;
   agreed.in_flight = in_flight;
+  agreed.labels = labels;
   agreed.topics = other.dispatcher_.topics();
   agreed.cancel = [&other, session = agreed.session](const wire::cancel& what) {
     other.loop_.post(

@@ -54,7 +54,7 @@ class site {
   /// Opens a session to `other`, for the topics that it serves now, and waits until calls can be
   /// made.
   void connect(site& other) { connect(other, 65'536); }
-  void connect(site& other, std::uint32_t in_flight);
+  void connect(site& other, std::uint32_t in_flight, const rpc::node_labels& labels = {});
   /// The data link to `other` ends as if the network had cut it.
   void cut(site& other);
 
