@@ -14,7 +14,7 @@ constexpr int usage = 2;
 void complain(const std::string& verb, const std::string& what) {
   std::string line = "mailroom" + (verb.empty() ? "" : " " + verb) + ": " + what;
   std::replace_if(
-      line.begin(), line.end(), [](unsigned char c) { return c < ' '; }, ' ');
+      line.begin(), line.end(), [](unsigned char c) { return c < ' ' || c == '\x7f'; }, ' ');
   std::cerr << line << std::endl;
 }
 

@@ -52,8 +52,12 @@ int drain(const drain_options& with) {
   if (!name) {
     return failed(verb, name.error());
   }
-  // It has said good-bye when it can be asked no more.
-  while (here->ping(*address, left_until(until))) {
+  // It has said good-bye when it can be asked no more. One that does not answer is still there.
+  for (;;) {
+    const auto asked = here->ping(*address, left_until(until));
+    if (!asked && asked.error() != errc::expired && clock::now() < until) {
+      break;
+    }
     if (clock::now() >= until) {
       return failed(verb,
                     error(errc::expired,

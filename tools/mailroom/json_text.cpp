@@ -7,11 +7,11 @@ nlohmann::json json_from(const std::string& text) {
 }
 
 std::string json_text(const nlohmann::json& value) {
-  return value.dump();
+  return value.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
 }
 
 std::string json_text(const nlohmann::ordered_json& value) {
-  return value.dump();
+  return value.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
 }
 
 }  // namespace mailroom::cli

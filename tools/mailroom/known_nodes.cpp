@@ -2,6 +2,7 @@
 #include <mailroom/tools/mailroom/command.hpp>
 #include <mailroom/tools/mailroom/command_line.hpp>
 #include <mailroom/tools/mailroom/connected_node.hpp>
+#include <mailroom/tools/mailroom/in_parallel.hpp>
 #include <mailroom/tools/mailroom/known_nodes.hpp>
 
 #include <mailroom/framework/base/config.hpp>
@@ -70,10 +71,13 @@ result<known_nodes> find_nodes(const std::vector<std::string>& directories, time
   known_nodes found;
   directory::view merged;
   std::map<wire::identity, known_node> known;
+  // One that does not answer leaves time for what is to be done with the answers of the others.
+  const duration enough = asked.size() > 1 ? left_until(until) / 2 : left_until(until);
+  const auto answers = in_parallel(asked, [&](const std::string& each) {
+    return here.admin(each, directory::list_verb, enough);
+  });
   for (std::size_t i = 0; i < asked.size(); ++i) {
-    // One that does not answer leaves the others their share of the time.
-    const auto share = left_until(until) / static_cast<int>(asked.size() - i);
-    const auto answer = here.admin(asked[i], directory::list_verb, share);
+    const auto& answer = answers[i];
     const auto told = answer ? directory::read_listing(answer->view())
                              : result<directory::listing>(answer.error());
     if (!told) {

@@ -1,4 +1,5 @@
 #include <mailroom/tools/mailroom/connected_node.hpp>
+#include <mailroom/tools/mailroom/in_parallel.hpp>
 #include <mailroom/tools/mailroom/json_text.hpp>
 #include <mailroom/tools/mailroom/known_nodes.hpp>
 #include <mailroom/tools/mailroom/options.hpp>
@@ -46,7 +47,7 @@ table::row line(const std::string& node, const char* side, const nlohmann::order
   const auto number = [&](const char* name) {
     return std::to_string(of.value(name, std::int64_t{0}));
   };
-  table::row cells{node, side, number("messages")};
+  table::row cells{node, side, of.contains("sent") ? number("sent") : "-", number("messages")};
   for (const char* state : states) {
     cells.push_back(number(state));
   }
@@ -54,12 +55,8 @@ table::row line(const std::string& node, const char* side, const nlohmann::order
   return cells;
 }
 
-result<nlohmann::json> ask(const std::string& address, time_point until) {
-  std::optional<node> here;
-  if (const auto up = begin_to_connect(here, address); !up) {
-    return up.error();
-  }
-  const auto answer = here->admin(address, "ledger", left_until(until));
+result<nlohmann::json> ask(node& through, const std::string& address, duration timeout) {
+  const auto answer = through.admin(address, "ledger", timeout);
   if (!answer) {
     return answer.error();
   }
@@ -92,15 +89,32 @@ int ledger(const ledger_options& with) {
   auto nodes = nlohmann::json::array();
   auto out = nlohmann::ordered_json::object();
   auto in = nlohmann::ordered_json::object();
-  for (const auto& address : addresses) {
-    auto told = ask(address, until);
-    if (!told) {
-      return failed(verb, told.error());
-    }
-    add(out, told->at("out"));
-    add(in, told->at("in"));
-    nodes.push_back(*std::move(told));
+  std::optional<node> here;
+  if (const auto up = begin_to_connect(here, addresses); !up) {
+    return not_started(verb, up.error());
   }
+  std::string silent;
+  const auto answers = in_parallel(
+      addresses, [&](const std::string& each) { return ask(*here, each, with.timeout); });
+  for (const auto& told : answers) {
+    if (told) {
+      add(out, told->at("out"));
+      add(in, told->at("in"));
+      nodes.push_back(*told);
+    } else {
+      silent += (silent.empty() ? "" : "; ") + told.error().to_string();
+    }
+  }
+  if (nodes.empty() && !addresses.empty()) {
+    return failed(verb, silent);
+  }
+  // Without all of them there is no difference between nodes to speak of.
+  const bool all_told = nodes.size() == addresses.size();
+  const int code =
+      all_told ? 0
+               : failed(verb,
+                        std::to_string(addresses.size() - nodes.size()) + " of " +
+                            std::to_string(addresses.size()) + " nodes did not answer: " + silent);
   const std::int64_t between =
       out.value("sent", std::int64_t{0}) - in.value("messages", std::int64_t{0});
   if (with.as_json) {
@@ -108,12 +122,14 @@ int ledger(const ledger_options& with) {
     all["nodes"] = nodes;
     all["sum"]["out"] = out;
     all["sum"]["in"] = in;
-    all["difference_between"] = between;
+    all["difference_between"] =
+        all_told ? nlohmann::ordered_json(between) : nlohmann::ordered_json();
     std::cout << json_text(all) << std::endl;
-    return 0;
+    return code;
   }
   table shown({"NODE",
                "SIDE",
+               "SENT",
                "MESSAGES",
                "TOLD",
                "HANDLED",
@@ -136,8 +152,9 @@ int ledger(const ledger_options& with) {
     shown.add(line("all", "in", in));
   }
   std::cout << shown.text() << "\n\nsent " << out.value("sent", std::int64_t{0}) << ", received "
-            << in.value("messages", std::int64_t{0}) << ", difference " << between << std::endl;
-  return 0;
+            << in.value("messages", std::int64_t{0}) << ", difference "
+            << (all_told ? std::to_string(between) : "unknown") << std::endl;
+  return code;
 }
 
 }  // namespace

@@ -1,4 +1,5 @@
 #include <mailroom/tools/mailroom/connected_node.hpp>
+#include <mailroom/tools/mailroom/in_parallel.hpp>
 #include <mailroom/tools/mailroom/json_text.hpp>
 #include <mailroom/tools/mailroom/known_nodes.hpp>
 #include <mailroom/tools/mailroom/options.hpp>
@@ -93,8 +94,11 @@ int ping_all(const ping_options& with) {
   std::size_t silent = 0;
   table shown({"NODE", "ADDRESS", "US", "WHY_NOT"});
   auto out = nlohmann::ordered_json::array();
-  for (const auto& each : *known) {
-    const auto trip = here->ping(each.address, left_until(until));
+  const auto trips = in_parallel(
+      *known, [&](const somebody& each) { return here->ping(each.address, with.timeout); });
+  for (std::size_t i = 0; i < known->size(); ++i) {
+    const somebody& each = (*known)[i];
+    const auto& trip = trips[i];
     silent += trip ? 0U : 1U;
     nlohmann::ordered_json row;
     row["node"] = each.node;

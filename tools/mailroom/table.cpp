@@ -1,7 +1,10 @@
 #include <mailroom/tools/mailroom/table.hpp>
 
+#include <mailroom/framework/base/text.hpp>
+
 #include <algorithm>
 #include <cstddef>
+#include <utility>
 
 namespace mailroom::cli {
 namespace {
@@ -15,6 +18,15 @@ bool is_number(const std::string& cell) {
 }
 
 }  // namespace
+
+void table::add(row cells) {
+  for (auto& each : cells) {
+    if (!is_shown(each)) {
+      each = mailroom::shown(each);
+    }
+  }
+  rows_.push_back(std::move(cells));
+}
 
 std::string table::text() const {
   const std::size_t columns = rows_.front().size();

@@ -11,7 +11,8 @@ class table {
   using row = std::vector<std::string>;
   explicit table(row head) : rows_{std::move(head)} {}
 
-  void add(row cells) { rows_.push_back(std::move(cells)); }
+  /// What others say of themselves may be in it: what a terminal would obey is escaped.
+  void add(row cells);
 
   /// Columns of numbers are set to the right.
   std::string text() const;
