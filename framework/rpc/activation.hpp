@@ -133,7 +133,7 @@ class activation final : public async::home {
 
   /// Gives up a relocation that has not happened yet, with `why`; otherwise does nothing.
   /// @threadsafe
-  void withdraw(std::shared_ptr<relocation> what, error why);
+  void withdraw(std::shared_ptr<relocation> what, const error& why);
 
   /// @threadsafe
   const std::string& executor_name() const noexcept { return runner_.executor_name(); }
@@ -276,7 +276,7 @@ class activation final : public async::home {
   void end_ticks() noexcept;
   void end_handlers() noexcept;
   void begin_relocation(std::shared_ptr<relocation> to) noexcept;
-  void undo_relocation(const relocation& what, const error& why) noexcept;
+  void forget_relocation(const relocation& what) noexcept;
   void refuse_relocations() noexcept;
   bool leaves() noexcept;
   void arrive() noexcept;

@@ -4,7 +4,7 @@
 #include <mailroom/framework/rpc/relocation.hpp>
 
 #include <algorithm>
-#include <optional>
+#include <memory>
 #include <utility>
 
 namespace mailroom::rpc {
@@ -16,45 +16,45 @@ error gone() {
 
 }  // namespace
 
-/// An order on its way to a turn.
+/// An order on its way to a turn, or word that one was given up.
 class activation::relocation_note final : public async::work {
  public:
-  relocation_note(activation& at, std::shared_ptr<relocation> what, std::optional<error> withdrawn)
-      : at_(at), what_(std::move(what)), withdrawn_(std::move(withdrawn)) {}
+  relocation_note(activation& at, std::shared_ptr<relocation> what, bool given_up)
+      : at_(at), what_(std::move(what)), given_up_(given_up) {}
 
   void run() noexcept override {
     const std::unique_ptr<relocation_note> owned(this);
-    if (withdrawn_) {
-      at_.undo_relocation(*what_, *withdrawn_);
+    if (given_up_) {
+      at_.forget_relocation(*what_);
     } else {
       at_.begin_relocation(std::move(what_));
     }
   }
   bool beside_handlers() const noexcept override { return true; }
   void dropped() noexcept override {
-    if (!withdrawn_) {
-      what_->undone(gone());
-    }
+    what_->give_up(gone());
     delete this;
   }
 
  private:
   activation& at_;
   std::shared_ptr<relocation> what_;
-  const std::optional<error> withdrawn_;
+  const bool given_up_;
 };
 
 void activation::relocate(std::shared_ptr<relocation> to) {
-  post(*new relocation_note(*this, std::move(to), std::nullopt));
+  post(*new relocation_note(*this, std::move(to), false));
 }
 
-void activation::withdraw(std::shared_ptr<relocation> what, error why) {
-  post(*new relocation_note(*this, std::move(what), std::move(why)));
+void activation::withdraw(std::shared_ptr<relocation> what, const error& why) {
+  if (what->give_up(why)) {
+    post(*new relocation_note(*this, std::move(what), true));
+  }
 }
 
 void activation::begin_relocation(std::shared_ptr<relocation> to) noexcept {
   if (!is_open()) {
-    to->undone(gone());
+    to->give_up(gone());
     return;
   }
   if (!moving_) {
@@ -63,7 +63,7 @@ void activation::begin_relocation(std::shared_ptr<relocation> to) noexcept {
   moving_->wanted.push_back(std::move(to));
 }
 
-void activation::undo_relocation(const relocation& what, const error& why) noexcept {
+void activation::forget_relocation(const relocation& what) noexcept {
   if (!moving_) {
     return;
   }
@@ -73,12 +73,10 @@ void activation::undo_relocation(const relocation& what, const error& why) noexc
   if (found == wanted.end() || (found == wanted.begin() && moving_->left)) {
     return;
   }
-  const auto undone = *found;
   wanted.erase(found);
   if (wanted.empty()) {
     moving_.reset();
   }
-  undone->undone(why);
 }
 
 // Whether this turn ends here, so that the next one is somewhere else.
@@ -86,10 +84,16 @@ bool activation::leaves() noexcept {
   if (fibers_ != 0) {
     return false;
   }
-  if (!moving_->left) {
-    moving_->left = true;
-    runner_.move(*moving_->wanted.front());
+  if (moving_->left) {
+    return true;
   }
+  const auto next = moving_->wanted.front();
+  if (!next->set_out()) {
+    forget_relocation(*next);  // The word of it is on its way.
+    return moving_ && leaves();
+  }
+  moving_->left = true;
+  runner_.move(*next);
   return true;
 }
 
@@ -108,7 +112,9 @@ void activation::arrive() noexcept {
 
 void activation::refuse_relocations() noexcept {
   while (moving_ && moving_->wanted.size() > (moving_->left ? 1U : 0U)) {
-    undo_relocation(*moving_->wanted.back(), gone());
+    const auto last = moving_->wanted.back();
+    last->give_up(gone());
+    forget_relocation(*last);
   }
 }
 

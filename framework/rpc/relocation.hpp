@@ -2,12 +2,14 @@
 
 #include <mailroom/framework/base/error.hpp>
 
+#include <atomic>
 #include <deque>
 #include <memory>
 
 namespace mailroom::rpc {
 
-/// An activation's change of executor. Told once, on a turn of the activation, what became of it.
+/// An activation's change of executor. Told once what became of it: on a turn of the activation, or
+/// on the thread that gives it up.
 class relocation {
  public:
   relocation() = default;
@@ -20,6 +22,20 @@ class relocation {
 
   /// It stays where it is.
   virtual void undone(const error& why) noexcept = 0;
+
+  /// Either the activation sets out, or somebody gives it up before: the first has its way, and
+  /// true. @threadsafe
+  bool set_out() noexcept { return !decided_.exchange(true); }
+  bool give_up(const error& why) noexcept {
+    if (decided_.exchange(true)) {
+      return false;
+    }
+    undone(why);
+    return true;
+  }
+
+ private:
+  std::atomic<bool> decided_{false};
 };
 
 /// Those that an activation has been asked for, one after the other. Used by its turns.

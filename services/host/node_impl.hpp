@@ -176,7 +176,8 @@ class running_node {
   wire::buffer ledger() const;
   wire::buffer peers() const;
   void tell_of_unused_settings() const;
-  bool holds(const actors::endpoint& which) const;  // Under endpoints_mutex_.
+  std::string near_topic(const std::string& topic) const;  // " (nearest: ...)", if one is.
+  bool holds(const actors::endpoint& which) const;         // Under endpoints_mutex_.
   void each_endpoint(const std::function<void(actors::endpoint&)>& see);
   bool wait_until_quiet(time_point until);
   void wait_until_answers_have_left(time_point until);

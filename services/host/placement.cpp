@@ -269,7 +269,7 @@ class topic_move final : public std::enable_shared_from_this<topic_move>, privat
         each->which->activation().withdraw(
             each->moving,
             error(errc::expired,
-                  "'" + topic_ + "' stays where it was: suspending handlers still wait there"));
+                  "'" + topic_ + "' stays where it was: a handler still runs or waits there"));
       }
     }
   }
@@ -300,6 +300,15 @@ class topic_move final : public std::enable_shared_from_this<topic_move>, privat
   std::size_t waiting_ = 0;       // Guarded by mutex_.
   std::optional<error> failure_;  // Guarded by mutex_ until it finishes.
 };
+
+std::string running_node::near_topic(const std::string& topic) const {
+  std::vector<std::string> names;
+  for (const auto& each : dispatcher_.topics()) {
+    names.push_back(each.topic);
+  }
+  const std::string near = nearest(topic, names);
+  return near.empty() ? near : " (nearest: " + near + ")";
+}
 
 bool running_node::holds(const actors::endpoint& which) const {
   return std::any_of(
@@ -335,7 +344,8 @@ void running_node::move(const std::string& topic,
     const auto found = endpoints_of(topic);
     const auto to = place_for(executor);
     if (found.empty()) {
-      refused = error(errc::no_server, "this node serves no topic '" + topic + "'");
+      refused =
+          error(errc::no_server, "this node serves no topic '" + topic + "'" + near_topic(topic));
     } else if (!to) {
       refused = to.error();
     } else {

@@ -8,6 +8,7 @@
 #include <signal.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <csignal>
 #include <cstdio>
@@ -46,6 +47,12 @@ result<command_line> split(int argc, char** argv, const config_schema& schema) {
     }
     return false;
   };
+  const auto is_known = [&](const std::string& name) {
+    return name == "config" ||
+           std::any_of(schema.options().begin(), schema.options().end(), [&](const auto& each) {
+             return flag_name(each.key) == "--" + name || flag_name(each.key) == name;
+           });
+  };
   for (int i = 1; i < argc; ++i) {
     const std::string word = argv[i];
     if (word == "--help" || word == "-h") {
@@ -69,6 +76,9 @@ result<command_line> split(int argc, char** argv, const config_schema& schema) {
       value = "true";
     } else if (i + 1 < argc) {
       value = argv[++i];
+    } else if (!is_known(name)) {
+      line.sources.flags.emplace_back(std::move(name), "");  // `config::load` says what is near.
+      continue;
     } else {
       return error(errc::invalid_value, "--" + name + " needs a value");
     }
@@ -98,10 +108,11 @@ int run_service(int argc,
   }
   if (line->help) {
     std::printf(
-        "%.*s: %.*s\n\nUsage: %.*s [--config FILE] [--print-config] [--FLAG VALUE]...\n"
+        "%.*s%s%.*s\n\nUsage: %.*s [--config FILE] [--print-config] [--FLAG VALUE]...\n"
         "Example: %.*s %.*s\n\n%s",
         static_cast<int>(program.size()),
         program.data(),
+        options.description.empty() ? "" : ": ",
         static_cast<int>(options.description.size()),
         options.description.data(),
         static_cast<int>(program.size()),

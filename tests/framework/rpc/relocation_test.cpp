@@ -117,6 +117,20 @@ BOOST_AUTO_TEST_CASE(given_up_while_a_fiber_is_parked_leaves_all_as_it_was) {
   BOOST_TEST(s.on.answers() == 2U);
 }
 
+// Whoever had given it up waited for the handler that ran, and then it happened.
+BOOST_AUTO_TEST_CASE(given_up_before_a_turn_looks_at_it_never_happens) {
+  scene s;
+  const auto order = s.order();
+  s.on.activation->withdraw(order, error(errc::expired, "too long"));
+  BOOST_TEST(s.with->log == words{"move undone: expired"}, boost::test_tools::per_element());
+  s.order("another");
+  s.on.call("note", "a call");
+  s.on.run();
+  BOOST_TEST(s.on.moves() == 1);
+  BOOST_TEST(s.with->log == (words{"move undone: expired", "another arrived", "a call"}),
+             boost::test_tools::per_element());
+}
+
 BOOST_AUTO_TEST_CASE(given_up_too_late_has_happened) {
   scene s;
   const auto order = s.order();
