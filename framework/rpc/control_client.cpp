@@ -56,6 +56,7 @@ void control_client::dial() {
   orderly_ = false;
   leaving_ = false;
   left_ = false;
+  ending_.reset();
   pause_->attempt(host_.now());
   writer_ = std::make_unique<link_writer>(loop_, wire::plane::control);
   auto dialled = over_.dial(loop_, options_.address, *this);
@@ -258,6 +259,8 @@ void control_client::session_changed(std::uint64_t epoch, const error* ended) {
     is_up_now();
   } else if (leaving_) {
     left_ = true;  // The peer says good-bye when it has done.
+  } else if (has_questions()) {
+    ending_ = *ended;  // Their answers may have come already, and only wait to be read.
   } else {
     end(*ended);
   }
@@ -350,7 +353,7 @@ void control_client::end(const error& why) {
 // The last answers may still be on their way: the data link ends after them, and with it the
 // session. Not for ever, though.
 void control_client::part() {
-  if (phase_ != phase::up || !options_.data_links || left_) {
+  if (phase_ != phase::up || !options_.data_links || left_ || ending_) {
     end(error(errc::lost, "the peer said good-bye"));
     return;
   }

@@ -99,6 +99,8 @@ class control_client final : public link_observer {
   result<void> on_admin_reply(const wire::message& received, const wire::frame& whole);
   void tell_connecting(const error* why);
   void fail_questions(const error& why);
+  bool has_questions() const noexcept { return !asked_.empty() || !pings_.empty(); }
+  void end_if_answered();
   void is_up_now();
   void tell_changed(const error* why) const;
   void end(const error& why);
@@ -120,6 +122,7 @@ class control_client final : public link_observer {
   bool orderly_ = false;             // It has said good-bye, or that it will.
   bool leaving_ = false;             // It takes no new calls;
   bool left_ = false;                // and has answered the old ones: the data links have closed.
+  std::optional<error> ending_;      // The data links have ended, while questions were out.
   std::uint64_t epoch_ = 0;          // Of the session; tells late news of an older one.
   time_point heard_;
   time_point dialled_;

@@ -36,6 +36,7 @@ void control_client::on_pong(const wire::pong& received) {
     const auto tell = std::move(at->second);
     pings_.erase(at);
     tell(duration(now - received.echo));
+    end_if_answered();
   }
 }
 
@@ -94,8 +95,15 @@ result<void> control_client::on_admin_reply(const wire::message& received,
     } else {
       tell(error(reply->code, reply->message));
     }
+    end_if_answered();
   }
   return {};
+}
+
+void control_client::end_if_answered() {
+  if (ending_ && !has_questions()) {
+    end(error(*ending_));
+  }
 }
 
 void control_client::tell_connecting(const error* why) {

@@ -137,9 +137,10 @@ int set(const set_options& with) {
 void add_executor(const command& to) {
   const command group = to.add_group(
       "executor", "The executors of a node", "mailroom executor ls --connect tcp://127.0.0.1:7001");
-  const command ls = group.add_verb("ls",
-                                    "List them with their threads, load and counters (since the node began; BUSY of its life)",
-                                    "mailroom executor ls --connect tcp://127.0.0.1:7001");
+  const command ls = group.add_verb(
+      "ls",
+      "List them with their threads, load and counters (since the node began; BUSY of its life)",
+      "mailroom executor ls --connect tcp://127.0.0.1:7001");
   auto with = std::make_shared<list_options>();
   add_connect(ls, with->connect);
   add_duration(ls, "--timeout", with->timeout, "How long it may take");

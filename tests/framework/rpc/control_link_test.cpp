@@ -203,6 +203,31 @@ BOOST_AUTO_TEST_CASE(closes_the_data_link_of_a_peer_that_goes_away_at_once_if_it
   }));
 }
 
+// A node that drained at once had answered, but its data port was closed before that was read.
+BOOST_AUTO_TEST_CASE(waits_for_answers_when_its_data_link_has_ended) {
+  calling s;
+  s.welcome({});
+  std::promise<result<bytes>> told;
+  s.front.on_loop([&] {
+    s.client->admin("drain", {}, [&](result<bytes> answer) { told.set_value(std::move(answer)); });
+    s.data().observer->on_closed(s.data().link, error(errc::unreachable, "nobody there"));
+  });
+  s.front.on_loop([] {});
+  s.say([](wire::batch& into) {
+    wire::admin_reply reply;
+    reply.id = 1;
+    const std::byte nil{0xc0};
+    reply.value = {&nil, 1};
+    wire::write_admin_reply(into, reply);
+  });
+  BOOST_TEST(told.get_future().get().has_value());
+  BOOST_TEST(eventually([&] {
+    bool closed = false;
+    s.front.on_loop([&] { closed = s.control().link.closed; });
+    return closed;
+  }));
+}
+
 BOOST_AUTO_TEST_CASE(names_the_nearest_topic_when_nobody_serves_one) {
   calling s;
   s.welcome({});
