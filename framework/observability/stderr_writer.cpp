@@ -95,8 +95,9 @@ bool stderr_writer::flush(duration limit) noexcept {
 }
 
 bool stderr_writer::wait_until_written(lock& held, duration limit) {
-  return written_.wait_for(
-      held, limit, [this] { return queue_.empty() && lost_ == 0 && !writing_; });
+  return written_.wait_until(held, later(clock::now(), limit), [this] {
+    return queue_.empty() && lost_ == 0 && !writing_;
+  });
 }
 
 void stderr_writer::on_exit() noexcept {

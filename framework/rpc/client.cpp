@@ -78,12 +78,14 @@ result<const rpc::method_name*> client::learn(std::string_view method) const {
 rpc::call_settings client::settings() const noexcept {
   rpc::call_settings with = with_;
   const async::flow* here = async::current_flow();
-  if (here == nullptr) {
-    with.until = deadline::after(through_->now(), timeout_);
-    with.priority = priority_.value_or(0);
-  } else {
-    with.until = earlier(deadline::after(here->where->now(), timeout_), here->until);
-    with.priority = priority_.value_or(here->priority);
+  const time_point now = here == nullptr ? through_->now() : here->where->now();
+  with.until = deadline::after(now, timeout_);
+  with.priority = priority_.value_or(here == nullptr ? 0 : here->priority);
+  if (here != nullptr) {
+    with.until = earlier(with.until, here->until);
+  }
+  if (with.until.passed(now)) {
+    with.until = deadline(time_point());  // Also for a loop whose clock is a moment behind.
   }
   return with;
 }

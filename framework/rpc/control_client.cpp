@@ -257,10 +257,14 @@ void control_client::session_changed(std::uint64_t epoch, const error* ended) {
   }
   if (ended == nullptr) {
     is_up_now();
+  } else if (phase_ == phase::parting) {
+    end(*ended);
   } else if (leaving_) {
     left_ = true;  // The peer says good-bye when it has done.
   } else if (has_questions()) {
-    ending_ = *ended;  // Their answers may have come already, and only wait to be read.
+    // Their answers may have come already, and only wait to be read.
+    ending_ = *ended;
+    alarm_.set(host_.now() + heartbeat_);
   } else {
     end(*ended);
   }
@@ -293,6 +297,10 @@ void control_client::on_alarm() {
 }
 
 void control_client::on_alarm_of_session() {
+  if (ending_) {
+    end(error(*ending_));
+    return;
+  }
   const time_point now = host_.now();
   if (now - heard_ >= dead_after_) {
     const auto silent = std::chrono::duration_cast<std::chrono::milliseconds>(now - heard_);

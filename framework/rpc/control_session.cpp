@@ -25,7 +25,7 @@ void control_server::session::on_frame(link&, wire::frame received) noexcept {
     log::warn_limited(link_->log_group(),
                       "link_closed",
                       {{"peer", peer}, {"plane", "control"}, {"reason", good.error().message()}});
-    end(greeted_ ? false : true);
+    end(!greeted_);
     return;
   }
   if (!cancels_.empty() && server_.cancelled_) {

@@ -111,7 +111,7 @@ void running_node::join_directories() {
     }
     membership_->publish(registration(), [registered] { registered->set_value(); });
   });
-  registered->get_future().wait_for(options_.connect_within);
+  registered->get_future().wait_until(later(clock::now(), options_.connect_within));
 }
 
 void running_node::leave_directories(bool only_drains) {

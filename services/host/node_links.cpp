@@ -184,7 +184,7 @@ result<void> running_node::connect() {
   }
   const auto settled = std::make_shared<std::promise<void>>();
   run_on(loop_of_calls(), [&] { connector_->when_settled([settled] { settled->set_value(); }); });
-  settled->get_future().wait_for(options_.connect_within);
+  settled->get_future().wait_until(later(clock::now(), options_.connect_within));
   return {};
 }
 

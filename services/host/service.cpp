@@ -39,19 +39,12 @@ struct command_line {
 /// Splits `--name value` and `--name=value`; what the names mean is the schema's business.
 result<command_line> split(int argc, char** argv, const config_schema& schema) {
   command_line line;
-  const auto is_switch = [&](const std::string& name) {
-    for (const auto& each : schema.options()) {
-      if (flag_name(each.key) == "--" + name || flag_name(each.key) == name) {
-        return each.type == option_type::boolean;
-      }
-    }
-    return false;
-  };
-  const auto is_known = [&](const std::string& name) {
-    return name == "config" ||
-           std::any_of(schema.options().begin(), schema.options().end(), [&](const auto& each) {
-             return flag_name(each.key) == "--" + name || flag_name(each.key) == name;
-           });
+  const auto find = [&](const std::string& name) -> const option* {
+    const auto& all = schema.options();
+    const auto at = std::find_if(all.begin(), all.end(), [&](const auto& each) {
+      return flag_name(each.key) == "--" + name || flag_name(each.key) == name;
+    });
+    return at == all.end() ? nullptr : &*at;
   };
   for (int i = 1; i < argc; ++i) {
     const std::string word = argv[i];
@@ -72,11 +65,12 @@ result<command_line> split(int argc, char** argv, const config_schema& schema) {
     std::string value;
     if (equals != std::string::npos) {
       value = word.substr(equals + 1);
-    } else if (is_switch(name)) {
+    } else if (const option* known = find(name);
+               known != nullptr && known->type == option_type::boolean) {
       value = "true";
     } else if (i + 1 < argc) {
       value = argv[++i];
-    } else if (!is_known(name)) {
+    } else if (known == nullptr && name != "config") {
       line.sources.flags.emplace_back(std::move(name), "");  // `config::load` says what is near.
       continue;
     } else {

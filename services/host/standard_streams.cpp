@@ -13,8 +13,7 @@ namespace mailroom {
 void open_standard_streams() noexcept {
   for (int each = STDIN_FILENO; each <= STDERR_FILENO; ++each) {
     if (::fcntl(each, F_GETFD) == -1 && errno == EBADF) {
-      // The lowest free descriptor: this one. What is said on a stdout that is not there is not
-      // seen, which is told as if it could not be written.
+      // The lowest free descriptor: this one.
       const char* const instead = each == STDOUT_FILENO ? "/dev/full" : "/dev/null";
       static_cast<void>(::open(instead, each == STDIN_FILENO ? O_RDONLY : O_WRONLY));
     }

@@ -4,8 +4,9 @@
 
 namespace mailroom {
 
-/// Opens those of standard input, output and error that are closed, to nothing: else some socket
-/// would become one, and be written to. To be called first of all in `main`.
+/// Opens those of standard input, output and error that are closed, so that no socket becomes one
+/// and is written to: to nothing, and standard output to a disk that is full, so that what is said
+/// there counts as unseen. To be called first of all in `main`.
 void open_standard_streams() noexcept;
 
 /// `code`, unless what was written to standard output (by `std::cout` or stdio) has not arrived: a

@@ -135,6 +135,24 @@ BOOST_AUTO_TEST_CASE(refuses_a_call_that_crossed_its_farewell) {
   BOOST_TEST(refused);
 }
 
+BOOST_AUTO_TEST_CASE(drains_within_a_second_although_a_caller_stays) {
+  duration took = duration::max();
+  for (int attempt = 0; attempt < 3 && took > 1s; ++attempt) {
+    other_process server({.heartbeat = 10s});
+    raw_context raw;
+    raw_session talker(raw, server.address);
+    raw_peer data(raw, talker.data_address());
+    auto first = talker.attach();
+    data.send(first);
+    BOOST_REQUIRE(listen_for(data, wire::plane::data, wire::kind::attached, 30'000));
+    const auto since = clock::now();
+    BOOST_TEST(server.obey("stop 20000") == "1");
+    took = std::min(took, clock::now() - since);
+  }
+  BOOST_TEST_MESSAGE("drained after " << took.count() / 1'000'000 << " ms");
+  BOOST_TEST((took <= 1s));
+}
+
 BOOST_AUTO_TEST_CASE(bounds_what_a_peer_that_does_not_read_can_hold) {
   constexpr std::size_t bound = std::size_t{8} << 20U;
   for (const auto* executor : {"loop-bound", "work-stealing"}) {

@@ -1,5 +1,7 @@
 #include <mailroom/tools/mailroom/command.hpp>
 
+#include <mailroom/framework/base/text.hpp>
+
 #include <algorithm>
 #include <iostream>
 
@@ -13,9 +15,8 @@ constexpr int usage = 2;
 
 void complain(const std::string& verb, const std::string& what) {
   std::string line = "mailroom" + (verb.empty() ? "" : " " + verb) + ": " + what;
-  std::replace_if(
-      line.begin(), line.end(), [](unsigned char c) { return c < ' ' || c == '\x7f'; }, ' ');
-  std::cerr << line << std::endl;
+  std::replace(line.begin(), line.end(), '\n', ' ');
+  std::cerr << (is_shown(line) ? line : shown(line)) << std::endl;
 }
 
 int failed(const std::string& verb, const error& why) {

@@ -53,11 +53,11 @@ int drain(const drain_options& with) {
     return failed(verb, name.error());
   }
   // It has said good-bye when it can be asked no more. One that does not answer is still there.
-  for (;;) {
+  const auto is_there = [&] {
     const auto asked = here->ping(*address, left_until(until));
-    if (!asked && asked.error() != errc::expired && clock::now() < until) {
-      break;
-    }
+    return asked || asked.error() == errc::expired;
+  };
+  while (is_there()) {
     if (clock::now() >= until) {
       return failed(verb,
                     error(errc::expired,

@@ -169,7 +169,7 @@ void add_ledger(const command& to) {
   auto with = std::make_shared<ledger_options>();
   add_connect(verb, with->connect);
   add_directories(verb, with->directories);
-  add_duration(verb, "--timeout", with->timeout, "How long it may take");
+  add_duration(verb, "--timeout", with->timeout, "How long to wait for each node");
   add_json(verb, with->as_json);
   verb.runs([with] { return ledger(*with); });
 }

@@ -57,6 +57,11 @@ struct calling {
     what.topics = {{"mailroom", "waiting", 0}};
     say([&](wire::batch& into) { wire::write_welcome(into, what); });
   }
+  bool closed(const fake_transport::dialled& which) {
+    bool is = false;
+    front.on_loop([&] { is = which.link.closed; });
+    return is;
+  }
   void attach() {
     front.on_loop([this] { data().observer->on_open(data().link); });
     attached();
@@ -174,21 +179,16 @@ BOOST_AUTO_TEST_CASE(closes_the_data_link_of_a_peer_that_goes_away_when_all_is_a
   s.welcome({});
   s.attach();
   auto got = s.call();
-  const auto closed = [&](fake_transport::dialled& which) {
-    bool is = false;
-    s.front.on_loop([&] { is = which.link.closed; });
-    return is;
-  };
   s.say([](wire::batch& into) { wire::write_goaway(into, {"it is old", 1000}); });
-  BOOST_TEST(!closed(s.data()));
+  BOOST_TEST(!s.closed(s.data()));
   BOOST_TEST((s.call().get().error() == errc::no_server));
   s.reply(7);
   BOOST_TEST(got.get().value() == 7);
-  BOOST_TEST(eventually([&] { return closed(s.data()); }));
+  BOOST_TEST(eventually([&] { return s.closed(s.data()); }));
   // It still says how it does, until it says good-bye.
-  BOOST_TEST(!closed(s.control()));
+  BOOST_TEST(!s.closed(s.control()));
   s.say([](wire::batch& into) { wire::write_bye(into); });
-  BOOST_TEST(closed(s.control()));
+  BOOST_TEST(s.closed(s.control()));
 }
 
 BOOST_AUTO_TEST_CASE(closes_the_data_link_of_a_peer_that_goes_away_at_once_if_it_owes_nothing) {
@@ -196,11 +196,7 @@ BOOST_AUTO_TEST_CASE(closes_the_data_link_of_a_peer_that_goes_away_at_once_if_it
   s.welcome({});
   s.attach();
   s.say([](wire::batch& into) { wire::write_goaway(into, {"it is old", 1000}); });
-  BOOST_TEST(eventually([&] {
-    bool closed = false;
-    s.front.on_loop([&] { closed = s.data().link.closed; });
-    return closed;
-  }));
+  BOOST_TEST(eventually([&] { return s.closed(s.data()); }));
 }
 
 // A node that drained at once had answered, but its data port was closed before that was read.
@@ -221,11 +217,26 @@ BOOST_AUTO_TEST_CASE(waits_for_answers_when_its_data_link_has_ended) {
     wire::write_admin_reply(into, reply);
   });
   BOOST_TEST(told.get_future().get().has_value());
-  BOOST_TEST(eventually([&] {
-    bool closed = false;
-    s.front.on_loop([&] { closed = s.control().link.closed; });
-    return closed;
-  }));
+  BOOST_TEST(eventually([&] { return s.closed(s.control()); }));
+}
+
+// It stayed until the peer would have been dead, and was not dialled again before.
+BOOST_AUTO_TEST_CASE(ends_with_the_data_link_of_a_peer_that_has_said_good_bye) {
+  calling s;
+  wire::welcome slow;
+  slow.heartbeat_ms = 3'600'000;
+  slow.dead_after_ms = 3 * slow.heartbeat_ms;
+  s.welcome(slow);
+  s.attach();
+  auto got = s.call();
+  s.say([](wire::batch& into) {
+    wire::write_goaway(into, {"it is old", 0});
+    wire::write_bye(into);
+  });
+  BOOST_TEST(!s.closed(s.control()));
+  s.reply(7);
+  BOOST_TEST(got.get().value() == 7);
+  BOOST_TEST(eventually([&] { return s.closed(s.control()); }));
 }
 
 BOOST_AUTO_TEST_CASE(names_the_nearest_topic_when_nobody_serves_one) {

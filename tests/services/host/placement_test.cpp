@@ -62,6 +62,12 @@ class watched {
     return thread_name();
   }
 
+  std::string hold(context&) {
+    on_->parked.set_value();
+    on_->let_go.wait();
+    return thread_name();
+  }
+
   static endpoint_builder<watched> described(std::shared_ptr<board> on) {
     return endpoint<watched>(std::move(on))
         .method("thread", &watched::thread)
@@ -228,6 +234,23 @@ BOOST_AUTO_TEST_CASE(leaves_a_parked_fiber_where_it_is_and_gives_up_in_time) {
   BOOST_TEST(at.place("watched", "loop-bound").has_value());
   BOOST_TEST(nap.get().value() == "mr-coop");
   BOOST_TEST(thread_seen(to) == "mr-loop-0");
+}
+
+// It waited for the handler, and then moved what it had said would stay.
+BOOST_AUTO_TEST_CASE(gives_up_in_time_while_a_handler_runs_and_stays) {
+  std::promise<void> let_go;
+  on->let_go = let_go.get_future().share();
+  node at({.executor = "work-stealing", .workers = 1});
+  at.serve({.topic = "watched"}, watched::described(on).method("hold", &watched::hold));
+  at.start().value();
+  const client to(at, {.topic = "watched"});
+  auto held = to.future_call<std::string>("hold");
+  on->parked.get_future().wait();
+  BOOST_TEST((at.place("watched", "cooperative", 50ms).error() == errc::expired));
+  BOOST_TEST((held.wait_for(0ms) == std::future_status::timeout));
+  let_go.set_value();
+  BOOST_TEST(begins_with(held.get().value(), "mr-ws-"));
+  BOOST_TEST(begins_with(thread_seen(to), "mr-ws-"));
 }
 
 BOOST_AUTO_TEST_SUITE_END()

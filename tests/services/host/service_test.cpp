@@ -70,6 +70,7 @@ BOOST_AUTO_TEST_CASE(refuses_a_wrong_flag_with_the_nearest_name) {
   BOOST_TEST(seen.code == 2);
   check_says(seen.errors, {"lisen", "listen"});
   BOOST_TEST(seen.out.empty());
+  check_says(run({"--lisen"}).errors, {"lisen", "listen"});  // Not for want of a value.
 }
 
 BOOST_AUTO_TEST_CASE(refuses_words_and_flags_without_a_value) {

@@ -178,6 +178,15 @@ BOOST_AUTO_TEST_CASE(a_reader_that_has_gone_is_a_failure) {
   BOOST_TEST(has(got.err, "stdout"), got.err);
 }
 
+BOOST_AUTO_TEST_CASE(a_stdout_that_is_closed_is_a_failure) {
+  const server one;
+  process closed({"/bin/sh",
+                  "-c",
+                  std::string(MAILROOM_COMMAND) + " ping --connect " + one.address() + " >&-"});
+  BOOST_TEST(closed.wait().value_or(-1) == 1);
+  BOOST_TEST(has(closed.errors(), "stdout"), closed.errors());
+}
+
 BOOST_AUTO_TEST_CASE(a_server_outlives_its_terminal) {
   for (const char* verb : {"serve", "raw-serve"}) {
     process one({MAILROOM_COMMAND, "bench", verb});
