@@ -147,11 +147,11 @@ void embedded_source::renew() {
   });
 }
 
-void embedded_source::close() noexcept {
+void embedded_source::close(const farewell& last) noexcept {
   alarm_.off();
-  if (is_up_ && self_) {
+  if (is_up_) {
     wire::buffer what;
-    write(what, incarnation_);
+    write(what, last);
     ask_(leave_verb, what.bytes(), [](const result<bytes>&) {});
   }
   ++link_;

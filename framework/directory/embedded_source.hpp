@@ -44,7 +44,7 @@ class embedded_source final : public source {
   void watch(const key& what) override;
   bool has_told(const key& what) const override { return known_.contains(what); }
   time_point settled_at() const noexcept override { return settled_at_; }
-  void close() noexcept override;
+  void close(const farewell& last) noexcept override;
 
  private:
   void enter();

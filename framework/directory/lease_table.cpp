@@ -204,6 +204,11 @@ news lease_table::answer(const question& asked, time_point now) const {
   return told;
 }
 
+const registration* lease_table::find(const std::string& address) const {
+  const auto at = leases_.find(address);
+  return at == leases_.end() ? nullptr : &at->second.what;
+}
+
 listing lease_table::list(time_point now) const {
   listing all;
   all.epoch = epoch_;

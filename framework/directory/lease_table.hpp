@@ -57,6 +57,8 @@ class lease_table {
   /// The keys that something has happened to since this was called last.
   std::set<key> take_touched() noexcept;
 
+  /// Who holds an address; null: nobody.
+  const registration* find(const std::string& address) const;
   listing list(time_point now) const;
   std::size_t size() const noexcept { return leases_.size(); }
   std::uint64_t revision() const noexcept { return revision_; }

@@ -50,10 +50,10 @@ void membership::publish(const registration& self, std::function<void()> told) {
   }
 }
 
-void membership::close() noexcept {
+void membership::close(const farewell& last) noexcept {
   alarm_.off();
   for (const auto& each : directories_) {
-    each->close();
+    each->close(last);
   }
 }
 

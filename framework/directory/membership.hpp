@@ -49,8 +49,8 @@ class membership final : private observer {
   /// What this node is from now on. `told` is called once, when all directories that can be reached
   /// have taken it.
   void publish(const registration& self, std::function<void()> told);
-  /// This node leaves.
-  void close() noexcept;
+  /// This node leaves, and this is its last word.
+  void close(const farewell& last) noexcept;
 
  private:
   struct known {

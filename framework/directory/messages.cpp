@@ -105,6 +105,27 @@ auto fields(some<listing> auto& of) {
                          of.nodes);
 }
 
+auto fields(some<ledger> auto& of) {
+  return make_define_map("out", of.out, "in", of.in);
+}
+
+auto fields(some<farewell> auto& of) {
+  return make_define_map(
+      "incarnation", of.incarnation, "node", of.node, "address", of.address, "ledger", of.counted);
+}
+
+auto fields(some<departed> auto& of) {
+  return make_define_map("farewell", of.last, "lapsed", of.lapsed, "age_ms", of.age_ms);
+}
+
+auto fields(some<earlier_departures> auto& of) {
+  return make_define_map("left", of.left, "lapsed", of.lapsed, "ledger", of.counted);
+}
+
+auto fields(some<departures> auto& of) {
+  return make_define_map("nodes", of.nodes, "earlier", of.earlier);
+}
+
 template <class T>
 concept told = requires(T& of) {
   fields(of);
@@ -141,6 +162,9 @@ MSGPACK_API_VERSION_NAMESPACE(MSGPACK_DEFAULT_API_NS) {
 namespace mailroom::directory {
 namespace {
 
+// In an account; ours has 13.
+constexpr std::size_t most_states = 32;
+
 template <class T>
 result<T> read(std::span<const std::byte> from, const char* what) {
   auto body = wire::unpack<T>(from);
@@ -167,6 +191,23 @@ bool fits(const std::vector<key>& keys) noexcept {
 bool fits(const registration& what) noexcept {
   return fits(what.node) && fits(what.address) && fits(what.topics) && fits(what.labels.zone) &&
          fits(what.labels.version);
+}
+
+bool fits(const ledger::account& of) noexcept {
+  return of.size() <= most_states &&
+         std::all_of(of.begin(), of.end(), [](auto& each) { return fits(each.first); });
+}
+
+bool fits(const farewell& what) noexcept {
+  return fits(what.node) && fits(what.address) && fits(what.counted.out) && fits(what.counted.in);
+}
+
+result<void> check_name(const std::string& node) {
+  if (!is_shown(node)) {
+    return error(errc::invalid_value,
+                 "a node's name is text that can be shown, not '" + shown(node) + "'");
+  }
+  return {};
 }
 
 void put_in_order(std::vector<key>& keys) {
@@ -207,15 +248,22 @@ void write(wire::buffer& into, const wire::identity& incarnation) {
   wire::pack(into, incarnation);
 }
 
+void write(wire::buffer& into, const farewell& what) {
+  wire::pack(into, what);
+}
+
+void write(wire::buffer& into, const departures& what) {
+  wire::pack(into, what);
+}
+
 result<registration> read_registration(std::span<const std::byte> from) {
   auto what = read<registration>(from, "registration");
   if (what) {
     if (what->address.empty() || !fits(*what)) {
       return beyond("a registration");
     }
-    if (!is_shown(what->node)) {
-      return error(errc::invalid_value,
-                   "a node's name is text that can be shown, not '" + shown(what->node) + "'");
+    if (const auto good = check_name(what->node); !good) {
+      return good.error();
     }
     put_in_order(*what);
   }
@@ -263,6 +311,23 @@ result<listing> read_listing(std::span<const std::byte> from) {
 
 result<wire::identity> read_incarnation(std::span<const std::byte> from) {
   return read<wire::identity>(from, "incarnation");
+}
+
+result<farewell> read_farewell(std::span<const std::byte> from) {
+  auto what = read<farewell>(from, "farewell");
+  if (what) {
+    if (!fits(*what)) {
+      return beyond("a farewell");
+    }
+    if (const auto good = check_name(what->node); !good) {
+      return good.error();
+    }
+  }
+  return what;
+}
+
+result<departures> read_departures(std::span<const std::byte> from) {
+  return read<departures>(from, "list of who has left");
 }
 
 }  // namespace mailroom::directory

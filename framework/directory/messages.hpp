@@ -3,6 +3,7 @@
 #include <mailroom/framework/base/clock.hpp>
 #include <mailroom/framework/base/result.hpp>
 #include <mailroom/framework/directory/registration.hpp>
+#include <mailroom/framework/observability/ledger.hpp>
 #include <mailroom/framework/wire/buffer.hpp>
 
 #include <cstddef>
@@ -21,6 +22,7 @@ inline constexpr const char* renew_verb = "directory.renew";
 inline constexpr const char* leave_verb = "directory.leave";
 inline constexpr const char* watch_verb = "directory.watch";
 inline constexpr const char* list_verb = "directory.list";
+inline constexpr const char* departed_verb = "directory.departed";
 
 /// What became of a registration.
 enum class standing : std::uint8_t {
@@ -74,12 +76,41 @@ struct listing {
   std::vector<listed> nodes;      ///< By address.
 };
 
+/// The last word of a node that leaves.
+struct farewell {
+  wire::identity incarnation{};
+  std::string node;
+  std::string address;  ///< Empty: it was only a client.
+  ledger counted;
+};
+
+/// A node that is no longer there.
+struct departed {
+  farewell last;
+  bool lapsed = false;       ///< It has not said what it counted.
+  std::uint64_t age_ms = 0;  ///< Since it left.
+};
+
+/// Nodes that left so long ago that they are known no more, together.
+struct earlier_departures {
+  std::uint64_t left = 0;
+  std::uint64_t lapsed = 0;
+  ledger counted;
+};
+
+struct departures {
+  std::vector<departed> nodes;  ///< The newest last.
+  earlier_departures earlier;
+};
+
 void write(wire::buffer& into, const registration& what);
 void write(wire::buffer& into, const receipt& what);
 void write(wire::buffer& into, const question& what);
 void write(wire::buffer& into, const news& what);
 void write(wire::buffer& into, const listing& what);
 void write(wire::buffer& into, const wire::identity& incarnation);
+void write(wire::buffer& into, const farewell& what);
+void write(wire::buffer& into, const departures& what);
 
 result<registration> read_registration(std::span<const std::byte> from);
 result<receipt> read_receipt(std::span<const std::byte> from);
@@ -87,5 +118,7 @@ result<question> read_question(std::span<const std::byte> from);
 result<news> read_news(std::span<const std::byte> from);
 result<listing> read_listing(std::span<const std::byte> from);
 result<wire::identity> read_incarnation(std::span<const std::byte> from);
+result<farewell> read_farewell(std::span<const std::byte> from);
+result<departures> read_departures(std::span<const std::byte> from);
 
 }  // namespace mailroom::directory

@@ -4,6 +4,7 @@
 #include <mailroom/framework/wire/body.hpp>
 
 #include <algorithm>
+#include <optional>
 #include <utility>
 
 namespace mailroom::directory {
@@ -52,6 +53,7 @@ server::server(rpc::control_server& on,
     watch(arguments, tell);
   });
   on.add_verb(list_verb, [this](auto) { return list(); });
+  on.add_verb(departed_verb, [this](auto) { return departed(); });
   alarm_.set(table_.next_look());
 }
 
@@ -68,7 +70,10 @@ result<wire::buffer> server::enter(std::span<const std::byte> arguments,
   const std::string node = what->node;
   const std::string address = what->address;
   const bool draining = what->draining;
+  const auto incarnation = what->incarnation;
   const auto before = table_.revision();
+  const registration* const held = table_.find(address);
+  const auto holder = held != nullptr ? std::optional(*held) : std::nullopt;
   const auto entry = table_.enter(*std::move(what), host_.now());
   if (entry == lease_table::entry::full) {
     return error(errc::busy, "the directory holds as many nodes as it can");
@@ -77,6 +82,10 @@ result<wire::buffer> server::enter(std::span<const std::byte> arguments,
     log::warn_limited(peer_host, "registration_fenced", {{"node", node}, {"address", address}});
   } else if (table_.revision() != before) {
     log::info(draining ? "drains" : "registered", {{"node", node}, {"address", address}});
+    departed_.returned(incarnation);
+    if (holder && holder->incarnation != incarnation) {
+      departed_.lapsed(*holder, host_.now());
+    }
   }
   look();
   return written(
@@ -96,11 +105,12 @@ result<wire::buffer> server::renew(std::span<const std::byte> arguments) {
 }
 
 result<wire::buffer> server::leave(std::span<const std::byte> arguments) {
-  const auto incarnation = read_incarnation(arguments);
-  if (!incarnation) {
-    return incarnation.error();
+  auto last = read_farewell(arguments);
+  if (!last) {
+    return last.error();
   }
-  table_.leave(*incarnation);
+  table_.leave(last->incarnation);
+  departed_.left(*std::move(last), host_.now());
   look();
   wire::buffer nothing;
   wire::pack(nothing, msgpack::type::nil_t());
@@ -126,17 +136,22 @@ void server::watch(std::span<const std::byte> arguments, const rpc::control_serv
   alarm_.set(std::min(table_.next_look(), watches_.next_end()));
 }
 
-result<wire::buffer> server::list() {
+result<wire::buffer> server::list() const {
   auto all = table_.list(host_.now());
   all.watchers = watches_.size();
   all.watch_bytes = watch_bytes_;
   return written(all);
 }
 
+result<wire::buffer> server::departed() const {
+  return written(departed_.list(host_.now()));
+}
+
 void server::look() {
   const time_point now = host_.now();
   if (now >= table_.next_look()) {
     for (const auto& each : table_.expire(now)) {
+      departed_.lapsed(each, now);
       log::warn_limited(
           "lease_ended", "lease_ended", {{"node", each.node}, {"address", each.address}});
     }

@@ -54,8 +54,8 @@ class source {
   virtual bool has_told(const key& what) const = 0;
   virtual time_point settled_at() const noexcept = 0;
 
-  /// The node leaves; nothing follows.
-  virtual void close() noexcept = 0;
+  /// The node leaves, and this is its last word; nothing follows.
+  virtual void close(const farewell& last) noexcept = 0;
 };
 
 }  // namespace mailroom::directory

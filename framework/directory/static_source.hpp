@@ -21,7 +21,7 @@ class static_source final : public source {
   void watch(const key& what) override;
   bool has_told(const key& what) const override { return watched_.contains(what); }
   time_point settled_at() const noexcept override { return time_point::min(); }
-  void close() noexcept override {}
+  void close(const farewell&) noexcept override {}
 
  private:
   const std::string name_ = "static";

@@ -2,122 +2,110 @@
 
 #include <mailroom/services/host/node_impl.hpp>
 
-#include <mailroom/framework/wire/body.hpp>
-
 #include <cstdint>
-#include <string_view>
+#include <span>
 #include <utility>
-#include <vector>
 
 namespace mailroom {
 namespace {
 
-using fields = std::vector<std::pair<std::string_view, std::uint64_t>>;
-
-std::uint64_t read(const std::atomic<std::uint64_t>& counter) noexcept {
-  return counter.load(std::memory_order_relaxed);
+std::int64_t read(const std::atomic<std::uint64_t>& counter) noexcept {
+  return static_cast<std::int64_t>(counter.load(std::memory_order_relaxed));
 }
 
-// Messages, and the states that each ends in; what is neither ended nor open is the difference. It
-// is not 0 for a moment while counters are read that others write.
-void pack(msgpack::packer<wire::buffer>& out,
-          std::uint64_t messages,
-          const fields& states,
-          const fields& more) {
-  auto left = static_cast<std::int64_t>(messages);
-  out.pack_map(static_cast<std::uint32_t>(2 + states.size() + more.size()));
-  out.pack("messages");
-  out.pack(messages);
+// What is in none of the states is the difference. It is not 0 for a moment while counters are read
+// that others write.
+ledger::account settled(std::int64_t messages, ledger::account states) {
+  std::int64_t left = messages;
   for (const auto& [name, count] : states) {
-    out.pack(name);
-    out.pack(count);
-    left -= static_cast<std::int64_t>(count);
+    left -= count;
   }
-  out.pack("difference");
-  out.pack(left);
-  for (const auto& [name, count] : more) {
-    out.pack(name);
-    out.pack(count);
-  }
+  states["messages"] = messages;
+  states["difference"] = left;
+  return states;
+}
+
+void give_up_open(ledger::account& of) {
+  of["cancelled"] += std::exchange(of["open"], 0);
 }
 
 }  // namespace
 
-wire::buffer running_node::ledger() const {
-  wire::buffer written;
-  msgpack::packer<wire::buffer> out(written);
-  out.pack_map(3);
-  out.pack("node");
-  out.pack(options_.name);
+ledger running_node::counted() const {
+  ledger all;
   const auto& calls = connector_->counts();
   // What was never sent is a message too. First those that end, lest one is missed that ends
   // meanwhile.
-  const std::uint64_t told = read(calls.told);
-  const std::uint64_t answered = read(calls.answered);
-  const std::uint64_t failed = read(calls.failed);
-  const std::uint64_t refused = read(calls.refused);
-  const std::uint64_t busy = read(calls.busy);
-  const std::uint64_t unroutable = read(calls.unroutable);
-  const std::uint64_t expired = read(calls.expired);
-  const std::uint64_t expired_unsent = read(calls.expired_unsent);
-  const std::uint64_t lost = read(calls.lost);
-  const std::uint64_t cancelled = read(calls.cancelled);
-  const std::uint64_t cancelled_unsent = read(calls.cancelled_unsent);
-  const std::uint64_t open = read(calls.out);
-  const std::uint64_t sent = read(calls.sent);
-  out.pack("out");
-  pack(out,
-       sent + busy + unroutable + expired_unsent + cancelled_unsent,
-       {{"told", told},
-        {"handled", answered - failed - refused},
-        {"failed", failed},
-        {"expired", expired},
-        {"busy", busy + refused},
-        {"unroutable", unroutable},
-        {"lost", lost},
-        {"cancelled", cancelled},
-        {"duplicate", 0},
-        {"open", open}},
-       {{"sent", sent}, {"retried", read(calls.retried)}, {"late", read(calls.late)}});
+  const auto told = read(calls.told);
+  const auto answered = read(calls.answered);
+  const auto failed = read(calls.failed);
+  const auto refused = read(calls.refused);
+  const auto busy = read(calls.busy);
+  const auto unroutable = read(calls.unroutable);
+  const auto expired = read(calls.expired);
+  const auto expired_unsent = read(calls.expired_unsent);
+  const auto lost = read(calls.lost);
+  const auto cancelled = read(calls.cancelled);
+  const auto cancelled_unsent = read(calls.cancelled_unsent);
+  const auto open = read(calls.out);
+  const auto sent = read(calls.sent);
+  all.out = settled(sent + busy + unroutable + expired_unsent + cancelled_unsent,
+                    {{"told", told},
+                     {"handled", answered - failed - refused},
+                     {"failed", failed},
+                     {"expired", expired},
+                     {"busy", busy + refused},
+                     {"unroutable", unroutable},
+                     {"lost", lost},
+                     {"cancelled", cancelled},
+                     {"duplicate", 0},
+                     {"open", open}});
+  all.out.insert({{"sent", sent}, {"retried", read(calls.retried)}, {"late", read(calls.late)}});
 
-  rpc::activation::counters ended;
-  std::uint64_t waiting = 0;
+  // What is lost, and a cast that is only told, are so to who sent them.
+  ledger::account ended{{"told", 0},
+                        {"handled", 0},
+                        {"failed", 0},
+                        {"expired", 0},
+                        {"busy", 0},
+                        {"lost", 0},
+                        {"cancelled", 0},
+                        {"open", 0}};
   dispatcher_.each([&](const target&, std::span<rpc::activation* const> instances, std::uint32_t) {
     for (const auto* each : instances) {
       const auto& of = each->counts();
-      ended.answered += read(of.answered);
-      ended.failed += read(of.failed);
-      ended.expired += read(of.expired);
-      ended.refused += read(of.refused) + read(of.dropped);
-      ended.cancelled += read(of.cancelled);
-      waiting += each->queued() + each->running();
+      ended["handled"] += read(of.answered);
+      ended["failed"] += read(of.failed);
+      ended["expired"] += read(of.expired);
+      ended["busy"] += read(of.refused) + read(of.dropped);
+      ended["cancelled"] += read(of.cancelled);
+      ended["open"] += static_cast<std::int64_t>(each->queued() + each->running());
     }
   });
   using in = rpc::inbound_counters;
   const auto arrived = [this](std::atomic<std::uint64_t> in::*of) {
-    std::uint64_t all = 0;
+    std::int64_t sum = 0;
     for (const auto& each : data_) {
-      all += read(each.server->counts().*of);
+      sum += read(each.server->counts().*of);
     }
-    return all;
+    return sum;
   };
-  const std::uint64_t late = arrived(&in::expired);
-  const std::uint64_t nowhere = arrived(&in::unroutable);
-  out.pack("in");
-  pack(out,
-       arrived(&in::calls) + arrived(&in::casts),
-       {{"told", 0},
-        {"handled", read(ended.answered)},
-        {"failed", read(ended.failed)},
-        {"expired", late + read(ended.expired)},
-        {"busy", arrived(&in::refused) - late - nowhere + read(ended.refused)},
-        {"unroutable", nowhere},
-        {"lost", 0},
-        {"cancelled", arrived(&in::cancelled) + read(ended.cancelled)},
-        {"duplicate", arrived(&in::duplicate)},
-        {"open", waiting}},
-       {});
-  return written;
+  const auto late = arrived(&in::expired);
+  const auto nowhere = arrived(&in::unroutable);
+  ended["expired"] += late;
+  ended["busy"] += arrived(&in::refused) - late - nowhere;
+  ended["cancelled"] += arrived(&in::cancelled);
+  ended["unroutable"] = nowhere;
+  ended["duplicate"] = arrived(&in::duplicate);
+  all.in = settled(arrived(&in::calls) + arrived(&in::casts), std::move(ended));
+  return all;
+}
+
+ledger running_node::final_ledger() const {
+  ledger all = counted();
+  give_up_open(all.out);
+  give_up_open(all.in);
+  return all;
 }
 
 }  // namespace mailroom

@@ -11,6 +11,7 @@
 #include <mailroom/framework/executors/event_loop.hpp>
 #include <mailroom/framework/executors/executor.hpp>
 #include <mailroom/framework/executors/turn_watch.hpp>
+#include <mailroom/framework/observability/ledger.hpp>
 #include <mailroom/framework/rpc/answer_store.hpp>
 #include <mailroom/framework/rpc/connector.hpp>
 #include <mailroom/framework/rpc/control_client.hpp>
@@ -173,7 +174,9 @@ class running_node {
   wire::buffer describe();
   wire::buffer executors_table();
   wire::buffer stats() const;
-  wire::buffer ledger() const;
+  ledger counted() const;
+  /// The same when all that is still open has been given up.
+  ledger final_ledger() const;
   wire::buffer peers() const;
   void tell_of_unused_settings() const;
   std::string near_topic(const std::string& topic) const;  // " (nearest: ...)", if one is.

@@ -114,7 +114,19 @@ void running_node::add_verbs() {
   });
   control_server_->add_verb("peers", [this](auto) -> result<wire::buffer> { return peers(); });
   control_server_->add_verb("stats", [this](auto) -> result<wire::buffer> { return stats(); });
-  control_server_->add_verb("ledger", [this](auto) -> result<wire::buffer> { return ledger(); });
+  control_server_->add_verb("ledger", [this](auto) -> result<wire::buffer> {
+    const ledger all = counted();
+    wire::buffer written;
+    packer out(written);
+    out.pack_map(3);
+    out.pack("node");
+    out.pack(options_.name);
+    out.pack("out");
+    out.pack(all.out);
+    out.pack("in");
+    out.pack(all.in);
+    return written;
+  });
 }
 
 wire::buffer running_node::describe() {

@@ -34,6 +34,21 @@ std::vector<std::string> from_environment() {
   return all;
 }
 
+// What each says, in order.
+result<std::vector<result<bytes>>> ask_all(const std::vector<std::string>& directories,
+                                           const char* verb,
+                                           time_point until) {
+  log::set_level(log::level::off);
+  node here({.connect = directories, .connect_within = duration::zero()});
+  if (auto started = here.start(); !started) {
+    return started.error();
+  }
+  // One that does not answer leaves time for what is to be done with the answers of the others.
+  const duration enough = directories.size() > 1 ? left_until(until) / 2 : left_until(until);
+  return in_parallel(directories,
+                     [&](const std::string& each) { return here.admin(each, verb, enough); });
+}
+
 }  // namespace
 
 std::vector<std::string> directories_or_default(const std::vector<std::string>& named) {
@@ -63,21 +78,15 @@ result<known_nodes> find_nodes(const std::vector<std::string>& directories, time
   if (asked.empty()) {
     return error(errc::invalid_value, "name a directory: --directory ADDRESS");
   }
-  log::set_level(log::level::off);
-  node here({.connect = asked, .connect_within = duration::zero()});
-  if (auto started = here.start(); !started) {
-    return started.error();
+  const auto answers = ask_all(asked, directory::list_verb, until);
+  if (!answers) {
+    return answers.error();
   }
   known_nodes found;
   directory::view merged;
   std::map<wire::identity, known_node> known;
-  // One that does not answer leaves time for what is to be done with the answers of the others.
-  const duration enough = asked.size() > 1 ? left_until(until) / 2 : left_until(until);
-  const auto answers = in_parallel(asked, [&](const std::string& each) {
-    return here.admin(each, directory::list_verb, enough);
-  });
   for (std::size_t i = 0; i < asked.size(); ++i) {
-    const auto& answer = answers[i];
+    const auto& answer = (*answers)[i];
     const auto told = answer ? directory::read_listing(answer->view())
                              : result<directory::listing>(answer.error());
     if (!told) {
@@ -107,6 +116,36 @@ result<known_nodes> find_nodes(const std::vector<std::string>& directories, time
     auto& one = known[each.incarnation];
     one.what = each;
     found.nodes.push_back(std::move(one));
+  }
+  return found;
+}
+
+gone_nodes find_gone(const std::vector<std::string>& directories, time_point until) {
+  gone_nodes found;
+  const auto answers =
+      ask_all(directories_or_default(directories), directory::departed_verb, until);
+  if (!answers) {
+    return found;
+  }
+  std::map<wire::identity, directory::departed> known;
+  for (const auto& answer : *answers) {
+    auto told = answer ? directory::read_departures(answer->view())
+                       : result<directory::departures>(answer.error());
+    if (!told) {
+      continue;
+    }
+    for (auto& each : told->nodes) {
+      const auto [at, is_new] = known.try_emplace(each.last.incarnation, each);
+      if (!is_new && at->second.lapsed) {
+        at->second = std::move(each);  // This one may have heard its last word.
+      }
+    }
+    if (told->earlier.left + told->earlier.lapsed > found.earlier.left + found.earlier.lapsed) {
+      found.earlier = std::move(told->earlier);
+    }
+  }
+  for (auto& [incarnation, each] : known) {
+    found.nodes.push_back(std::move(each));
   }
   return found;
 }

@@ -2,6 +2,7 @@
 
 #include <mailroom/framework/base/clock.hpp>
 #include <mailroom/framework/base/result.hpp>
+#include <mailroom/framework/directory/messages.hpp>
 #include <mailroom/framework/directory/registration.hpp>
 
 #include <cstdint>
@@ -33,6 +34,15 @@ std::vector<std::string> directories_or_default(const std::vector<std::string>& 
 /// All nodes that are registered with some of these directories. Fails if none of them answers by
 /// `until`, or none is named (`errc::invalid_value`).
 result<known_nodes> find_nodes(const std::vector<std::string>& directories, time_point until);
+
+/// Nodes that are gone, by what some of these directories know of them.
+struct gone_nodes {
+  std::vector<directory::departed> nodes;  ///< Each once.
+  directory::earlier_departures earlier;   ///< As the directory tells that has seen most.
+};
+
+/// Those that do not answer are passed over: `find_nodes` names them.
+gone_nodes find_gone(const std::vector<std::string>& directories, time_point until);
 
 /// Where the node of this name is registered. Fails also if there is none (the message names the
 /// nearest), or more than one.

@@ -6,13 +6,19 @@
 #include <mailroom/tools/mailroom/table.hpp>
 #include <mailroom/tools/mailroom/verbs.hpp>
 
+#include <mailroom/framework/base/text.hpp>
+#include <mailroom/framework/observability/ledger.hpp>
 #include <mailroom/framework/wire/json.hpp>
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <iostream>
+#include <map>
 #include <memory>
+#include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace mailroom::cli {
@@ -37,25 +43,51 @@ constexpr std::array<const char*, 10> states{"told",
                                              "duplicate",
                                              "open"};
 
-void add(nlohmann::ordered_json& sum, const nlohmann::json& side) {
-  for (const auto& [name, count] : side.items()) {
-    sum[name] = sum.value(name, std::int64_t{0}) + count.get<std::int64_t>();
+struct counting_node {
+  std::string name;
+  std::string address;
+  ledger counted;
+};
+
+struct accounts {
+  std::vector<counting_node> nodes;
+  gone_nodes gone;
+  std::size_t silent = 0;  // Nodes that are there and did not answer,
+  std::string why;
+
+  ledger sum() const {
+    ledger all = gone.earlier.counted;
+    for (const auto& each : nodes) {
+      all += each.counted;
+    }
+    for (const auto& each : gone.nodes) {
+      all += each.last.counted;
+    }
+    return all;
   }
+
+  // Nodes that went without a word.
+  std::uint64_t lapsed() const {
+    return gone.earlier.lapsed +
+           static_cast<std::uint64_t>(std::count_if(
+               gone.nodes.begin(), gone.nodes.end(), [](auto& each) { return each.lapsed; }));
+  }
+};
+
+std::int64_t count(const ledger::account& of, const char* name) {
+  const auto at = of.find(name);
+  return at == of.end() ? 0 : at->second;
 }
 
-table::row line(const std::string& node, const char* side, const nlohmann::ordered_json& of) {
-  const auto number = [&](const char* name) {
-    return std::to_string(of.value(name, std::int64_t{0}));
-  };
-  table::row cells{node, side, of.contains("sent") ? number("sent") : "-", number("messages")};
-  for (const char* state : states) {
-    cells.push_back(number(state));
-  }
-  cells.push_back(number("difference"));
-  return cells;
+// Without all of them there is no difference between nodes to speak of.
+std::optional<std::int64_t> difference_between(const accounts& all) {
+  const ledger sum = all.sum();
+  return all.silent == 0 && all.lapsed() == 0
+             ? std::optional(count(sum.out, "sent") - count(sum.in, "messages"))
+             : std::nullopt;
 }
 
-result<nlohmann::json> ask(node& through, const std::string& address, duration timeout) {
+result<counting_node> ask(node& through, const std::string& address, duration timeout) {
   const auto answer = through.admin(address, "ledger", timeout);
   if (!answer) {
     return answer.error();
@@ -64,69 +96,61 @@ result<nlohmann::json> ask(node& through, const std::string& address, duration t
   if (!read) {
     return read.error();
   }
-  auto told = nlohmann::json(json_from(*read));
-  told["address"] = address;
-  return told;
+  const auto told = json_from(*read);
+  const auto account = [&](const char* side) {
+    return told.contains(side) ? told.at(side).get<ledger::account>() : ledger::account();
+  };
+  return counting_node{told.value("node", address), address, {account("out"), account("in")}};
 }
 
-int ledger(const ledger_options& with) {
-  const std::string verb = "ledger";
-  const time_point until = end_of(with.timeout);
-  std::vector<std::string> addresses = with.connect;
-  if (addresses.empty()) {
-    if (directories_or_default(with.directories).empty()) {
-      return misused(verb, "--connect is required, or --directory");
+void print_json(const accounts& all) {
+  nlohmann::ordered_json shown;
+  shown["nodes"] = nlohmann::ordered_json::array();
+  for (const auto& each : all.nodes) {
+    shown["nodes"].push_back({{"node", each.name},
+                              {"address", each.address},
+                              {"out", each.counted.out},
+                              {"in", each.counted.in}});
+  }
+  for (const char* kind : {"left", "lapsed"}) {
+    shown[kind] = nlohmann::ordered_json::array();
+  }
+  for (const auto& each : all.gone.nodes) {
+    nlohmann::ordered_json one{{"node", each.last.node},
+                               {"address", each.last.address},
+                               {"incarnation", hexadecimal(each.last.incarnation)},
+                               {"age_ms", each.age_ms}};
+    if (!each.lapsed) {
+      one["out"] = each.last.counted.out;
+      one["in"] = each.last.counted.in;
     }
-    const auto found = find_nodes(with.directories, until);
-    if (!found) {
-      return not_started(verb, found.error());
-    }
-    complain_of_silent(verb, *found);
-    for (const auto& each : found->nodes) {
-      addresses.push_back(each.what.address);
-    }
+    shown[each.lapsed ? "lapsed" : "left"].push_back(std::move(one));
   }
-  auto nodes = nlohmann::json::array();
-  auto out = nlohmann::ordered_json::object();
-  auto in = nlohmann::ordered_json::object();
-  std::optional<node> here;
-  if (const auto up = begin_to_connect(here, addresses); !up) {
-    return not_started(verb, up.error());
+  const auto& earlier = all.gone.earlier;
+  shown["earlier"] = {{"left", earlier.left},
+                      {"lapsed", earlier.lapsed},
+                      {"out", earlier.counted.out},
+                      {"in", earlier.counted.in}};
+  const ledger sum = all.sum();
+  shown["sum"] = {{"out", sum.out}, {"in", sum.in}};
+  const auto between = difference_between(all);
+  shown["difference_between"] = between ? nlohmann::ordered_json(*between) : nullptr;
+  std::cout << json_text(shown) << std::endl;
+}
+
+table::row line(const std::string& node, const char* side, const ledger::account& of) {
+  table::row cells{node,
+                   side,
+                   of.contains("sent") ? std::to_string(count(of, "sent")) : "-",
+                   std::to_string(count(of, "messages"))};
+  for (const char* state : states) {
+    cells.push_back(std::to_string(count(of, state)));
   }
-  std::string silent;
-  const auto answers = in_parallel(
-      addresses, [&](const std::string& each) { return ask(*here, each, with.timeout); });
-  for (const auto& told : answers) {
-    if (told) {
-      add(out, told->at("out"));
-      add(in, told->at("in"));
-      nodes.push_back(*told);
-    } else {
-      silent += (silent.empty() ? "" : "; ") + told.error().to_string();
-    }
-  }
-  if (nodes.empty() && !addresses.empty()) {
-    return failed(verb, silent);
-  }
-  // Without all of them there is no difference between nodes to speak of.
-  const bool all_told = nodes.size() == addresses.size();
-  const int code =
-      all_told ? 0
-               : failed(verb,
-                        std::to_string(addresses.size() - nodes.size()) + " of " +
-                            std::to_string(addresses.size()) + " nodes did not answer: " + silent);
-  const std::int64_t between =
-      out.value("sent", std::int64_t{0}) - in.value("messages", std::int64_t{0});
-  if (with.as_json) {
-    nlohmann::ordered_json all;
-    all["nodes"] = nodes;
-    all["sum"]["out"] = out;
-    all["sum"]["in"] = in;
-    all["difference_between"] =
-        all_told ? nlohmann::ordered_json(between) : nlohmann::ordered_json();
-    std::cout << json_text(all) << std::endl;
-    return code;
-  }
+  cells.push_back(std::to_string(count(of, "difference")));
+  return cells;
+}
+
+void print_table(const accounts& all) {
   table shown({"NODE",
                "SIDE",
                "SENT",
@@ -142,19 +166,91 @@ int ledger(const ledger_options& with) {
                "DUPLICATE",
                "OPEN",
                "DIFFERENCE"});
-  for (const auto& each : nodes) {
-    const auto name = each.value("node", each.value("address", std::string()));
-    shown.add(line(name, "out", each.at("out")));
-    shown.add(line(name, "in", each.at("in")));
+  std::size_t rows = 0;
+  const auto add = [&](const std::string& name, const ledger& counted) {
+    shown.add(line(name, "out", counted.out));
+    shown.add(line(name, "in", counted.in));
+    ++rows;
+  };
+  for (const auto& each : all.nodes) {
+    add(each.name, each.counted);
   }
-  if (nodes.size() > 1) {
-    shown.add(line("all", "out", out));
-    shown.add(line("all", "in", in));
+  // A service that was restarted often is one to people, and so are all that only called.
+  std::map<std::string, std::pair<std::uint64_t, ledger>> left;
+  std::string lapsed;
+  for (const auto& each : all.gone.nodes) {
+    if (each.lapsed) {
+      lapsed += (lapsed.empty() ? "" : ", ") + each.last.node + " (" + each.last.address + ")";
+    } else {
+      auto& [times, counted] = left[each.last.address.empty() ? "clients" : each.last.node];
+      ++times;
+      counted += each.last.counted;
+    }
   }
-  std::cout << shown.text() << "\n\nsent " << out.value("sent", std::int64_t{0}) << ", received "
-            << in.value("messages", std::int64_t{0}) << ", difference "
-            << (all_told ? std::to_string(between) : "unknown") << std::endl;
-  return code;
+  for (const auto& [name, of] : left) {
+    add(name + " (left" + (of.first > 1 ? ": " + std::to_string(of.first) : "") + ")", of.second);
+  }
+  if (all.gone.earlier.left > 0) {
+    add("(left earlier: " + std::to_string(all.gone.earlier.left) + ")", all.gone.earlier.counted);
+  }
+  const ledger sum = all.sum();
+  if (rows > 1) {
+    add("all", sum);
+  }
+  const auto between = difference_between(all);
+  std::cout << shown.text() << "\n\nsent " << count(sum.out, "sent") << ", received "
+            << count(sum.in, "messages") << ", difference "
+            << (between ? std::to_string(*between) : "unknown") << std::endl;
+  if (const auto gone = all.lapsed(); gone > 0) {
+    std::cout << gone << (gone == 1 ? " node" : " nodes")
+              << " ended without a last word, so that nobody knows what became of what was sent "
+                 "there"
+              << (lapsed.empty() ? "" : ": " + mailroom::shown(lapsed)) << std::endl;
+  }
+}
+
+int show_ledger(const ledger_options& with) {
+  const std::string verb = "ledger";
+  const time_point until = end_of(with.timeout);
+  std::vector<std::string> addresses = with.connect;
+  accounts all;
+  if (addresses.empty()) {
+    if (directories_or_default(with.directories).empty()) {
+      return misused(verb, "--connect is required, or --directory");
+    }
+    const auto found = find_nodes(with.directories, until);
+    if (!found) {
+      return not_started(verb, found.error());
+    }
+    complain_of_silent(verb, *found);
+    for (const auto& each : found->nodes) {
+      addresses.push_back(each.what.address);
+    }
+    all.gone = find_gone(with.directories, until);
+  }
+  std::optional<node> here;
+  if (const auto up = begin_to_connect(here, addresses); !up) {
+    return not_started(verb, up.error());
+  }
+  const auto answers = in_parallel(
+      addresses, [&](const std::string& each) { return ask(*here, each, with.timeout); });
+  for (const auto& told : answers) {
+    if (told) {
+      all.nodes.push_back(*told);
+    } else {
+      ++all.silent;
+      all.why += (all.why.empty() ? "" : "; ") + told.error().to_string();
+    }
+  }
+  if (all.nodes.empty() && all.silent > 0) {
+    return failed(verb, all.why);
+  }
+  with.as_json ? print_json(all) : print_table(all);
+  return all.silent == 0
+             ? 0
+             : failed(verb,
+                      std::to_string(all.silent) + " of " + std::to_string(addresses.size()) +
+                          " nodes did not answer: " + all.why);
 }
 
 }  // namespace
@@ -164,14 +260,15 @@ void add_ledger(const command& to) {
       "ledger",
       "What became of every message: those that a node sent (out), and those that came (in). "
       "`difference` is what is accounted for nowhere, and 0 when nothing is under way; between "
-      "nodes it is 0 if all that speak to each other are named, and no connection broke",
+      "nodes it is 0 if all that speak to each other are named, and no connection broke. "
+      "Directories tell also of nodes that have left, and which went without a word",
       "mailroom ledger --connect tcp://127.0.0.1:7001,tcp://127.0.0.1:7002");
   auto with = std::make_shared<ledger_options>();
   add_connect(verb, with->connect);
   add_directories(verb, with->directories);
   add_duration(verb, "--timeout", with->timeout, "How long to wait for each node");
   add_json(verb, with->as_json);
-  verb.runs([with] { return ledger(*with); });
+  verb.runs([with] { return show_ledger(*with); });
 }
 
 }  // namespace mailroom::cli

@@ -39,7 +39,7 @@ class scripted final : public directory::source {
   void watch(const key& what) override { watched.insert(what); }
   bool has_told(const key& what) const override { return told_.contains(what); }
   time_point settled_at() const noexcept override { return settled_at_; }
-  void close() noexcept override {}
+  void close(const directory::farewell&) noexcept override {}
 
   void becomes(state now) {
     state_ = now;
@@ -91,7 +91,7 @@ struct member {
   }
   ~member() {
     on_loop([this] {
-      of->close();
+      of->close({});
       of.reset();
     });
     loop.stop();

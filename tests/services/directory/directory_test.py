@@ -124,6 +124,64 @@ class Directory(unittest.TestCase):
         self.assertEqual(names(directory), ["first", "first"])
         self.assertEqual(process.run("mailroom", "drain", "--connect", first, "first")[0], 2)
 
+    def ledger(self, *directories):
+        """What it says, whether or not all nodes answer."""
+        return json.loads(process.run("mailroom", "ledger", "--directory", ",".join(directories), "--json")[1] or "{}")
+
+    def test_the_ledger_has_what_nodes_that_left_have_counted(self):
+        _, one = self.directory()
+        _, other = self.directory()
+        first, _ = self.echo("first", one, other)
+        self.echo("second", one, other)
+        for server in ("first", "second", "first"):
+            self.assertEqual(self.call(one, "--server", server)[0], 0)
+        self.assertEqual(first.end(), 0)
+        told = self.ledger(one, other)
+        self.assertEqual([each["node"] for each in told["nodes"]], ["second"])
+        # Who called only through one directory has left only that one.
+        self.assertEqual(len(told["left"]), 4)
+        self.assertEqual([each["in"]["handled"] for each in told["left"] if each["node"] == "first"], [2])
+        self.assertEqual((told["sum"]["out"]["sent"], told["sum"]["in"]["messages"]), (3, 3))
+        self.assertEqual((told["difference_between"], told["lapsed"]), (0, []))
+        code, out, err = process.run("mailroom", "ledger", "--directory", one)
+        self.assertEqual((code, err), (0, ""))
+        self.assertRegex(out, r"\nfirst \(left\) +in ")
+        self.assertRegex(out, r"\nclients \(left: 3\) +out +3 ")
+        self.assertIn("sent 3, received 3, difference 0\n", out)
+
+    def test_nothing_is_missing_from_the_ledger_when_all_were_drained_under_load(self):
+        _, directory = self.directory()
+        caller = self.traffic(directory)
+        for name in ("first", "second"):
+            self.assertEqual(process.run("mailroom", "drain", "--directory", directory, name)[0], 0)
+        self.assertEqual(caller.end(), 0)
+        self.assertTrue(eventually(lambda: len(self.ledger(directory)["left"]) == 3))
+        told = self.ledger(directory)
+        self.assertEqual((told["difference_between"], told["sum"]["out"]["difference"], told["sum"]["in"]["difference"],
+                          told["nodes"], told["lapsed"]), (0, 0, 0, [], []), told)
+        self.assertGreater(told["sum"]["in"]["handled"], 0)
+
+    def test_the_ledger_says_who_went_without_a_word(self):
+        _, directory = self.directory()
+        first, _ = self.echo("first", directory)
+        self.assertEqual(self.call(directory)[0], 0)
+        first.end(signal.SIGKILL)
+        self.assertTrue(eventually(lambda: self.ledger(directory).get("lapsed")))
+        told = self.ledger(directory)
+        self.assertEqual([each["node"] for each in told["lapsed"]], ["first"])
+        self.assertIsNone(told["difference_between"])
+        code, out, _ = process.run("mailroom", "ledger", "--directory", directory)
+        self.assertEqual(code, 0)
+        self.assertRegex(out, r"difference unknown\n1 node ended without a last word, .*: first \(tcp://")
+
+    def test_who_takes_the_address_of_one_that_was_killed_is_another(self):
+        _, directory = self.directory()
+        first, address = self.echo("first", directory)
+        first.end(signal.SIGKILL)
+        self.start("mailroom-echo", "--listen", address, "--name", "first", "--directory", directory)
+        self.assertTrue(eventually(lambda: self.ledger(directory).get("lapsed")))
+        self.assertEqual(names(directory), ["first"])
+
     def test_a_client_may_start_before_its_server(self):
         _, directory = self.directory()
         code, out, err = self.call(directory)
