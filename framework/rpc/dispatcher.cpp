@@ -4,6 +4,7 @@
 #include <mailroom/framework/rpc/method.hpp>
 
 #include <mutex>
+#include <set>
 #include <string>
 #include <utility>
 
@@ -12,6 +13,23 @@ namespace {
 
 std::string in_quotes(std::string_view text) {
   return "'" + std::string(text) + "'";
+}
+
+std::string or_first(const std::string& version) {
+  return version.empty() ? "1.0" : version;
+}
+
+bool serves(const target& served, const wire::route& asked) {
+  return served.name_space == asked.name_space &&
+         version_is_compatible(served.version, asked.version);
+}
+
+std::string in_words(const std::set<std::string>& all) {
+  std::string words;
+  for (const auto& each : all) {
+    words += (words.empty() ? "" : ", ") + each;
+  }
+  return words;
 }
 
 }  // namespace
@@ -70,44 +88,49 @@ result<dispatcher::found> dispatcher::find(const wire::route& asked) const {
                  "nobody serves topic " + in_quotes(asked.topic) + " of exchange " +
                      in_quotes(asked.exchange) + " here");
   }
-  const entry* of_namespace = nullptr;
-  const entry* of_version = nullptr;
-  const auto& entries = of_topic->second.entries;
-  for (const auto& each : entries) {
-    if (each.served->name_space != asked.name_space) {
-      continue;
-    }
-    of_namespace = &each;
-    if (!version_is_compatible(each.served->version, asked.version)) {
-      continue;
-    }
-    of_version = &each;
-    if (!asked.method.empty() && asked.method.front() != '_') {
+  for (const auto& each : of_topic->second.entries) {
+    if (serves(*each.served, asked) && !asked.method.empty() && asked.method.front() != '_') {
       if (const method* what = each.at->definition().find(asked.method)) {
         return found{each.at, what, each.all.get()};
       }
     }
   }
-  if (of_namespace == nullptr) {
+  return what_is_missing(of_topic->second.entries, asked);
+}
+
+error dispatcher::what_is_missing(const std::vector<entry>& entries, const wire::route& asked) {
+  std::set<std::string> namespaces;
+  std::set<std::string> versions;
+  bool has_version = false;
+  std::vector<std::string> methods;
+  for (const auto& each : entries) {
+    const target& served = *each.served;
+    namespaces.insert(in_quotes(served.name_space));
+    if (served.name_space != asked.name_space) {
+      continue;
+    }
+    versions.insert(or_first(served.version));
+    if (serves(served, asked)) {
+      has_version = true;
+      for (const auto& one : each.at->definition().methods) {
+        methods.emplace_back(one->name());
+      }
+    }
+  }
+  const std::string topic = "topic " + in_quotes(asked.topic);
+  if (versions.empty()) {
     return error(errc::no_such_namespace,
-                 "topic " + in_quotes(asked.topic) + " has no namespace " +
-                     in_quotes(asked.name_space) + "; it has " +
-                     in_quotes(entries.front().served->name_space));
+                 topic + " has no namespace " + in_quotes(asked.name_space) + "; it has " +
+                     in_words(namespaces));
   }
-  if (of_version == nullptr) {
-    return error(
-        errc::unsupported_version,
-        "topic " + in_quotes(asked.topic) + " does not serve version " +
-            (asked.version.empty() ? "1.0" : asked.version) + "; it serves " +
-            (of_namespace->served->version.empty() ? "1.0" : of_namespace->served->version));
+  if (!has_version) {
+    return error(errc::unsupported_version,
+                 topic + " does not serve version " + or_first(asked.version) + "; it serves " +
+                     in_words(versions));
   }
-  std::vector<std::string> names;
-  for (const auto& each : of_version->at->definition().methods) {
-    names.emplace_back(each->name());
-  }
-  const auto near = nearest(asked.method, names);
+  const auto near = nearest(asked.method, methods);
   return error(errc::no_such_method,
-               "topic " + in_quotes(asked.topic) + " has no method " + in_quotes(asked.method) +
+               topic + " has no method " + in_quotes(asked.method) +
                    (near.empty() ? "" : " (nearest: " + near + ")"));
 }
 

@@ -83,6 +83,8 @@ class dispatcher {
     std::vector<entry> entries;  // Not empty.
   };
 
+  static error what_is_missing(const std::vector<entry>& entries, const wire::route& asked);
+
   mutable std::shared_mutex mutex_;
   std::map<std::pair<std::string, std::string>, served_topic> topics_;  // Guarded by mutex_.
   std::atomic<std::uint64_t> generation_{1};

@@ -8,6 +8,7 @@
 #include <mailroom/framework/wire/envelope.hpp>
 
 #include <string>
+#include <utility>
 
 namespace mailroom {
 namespace {
@@ -61,10 +62,16 @@ std::optional<wrong_option> find_wrong(const node_options& of) {
     }
   }
   if (of.labels.weight > rpc::node_labels::most_weight) {
-    return wrong("labels", "a weight is from 0 to 10000, not " + std::to_string(of.labels.weight));
+    return wrong("labels.weight",
+                 "a weight is from 0 to 10000, not " + std::to_string(of.labels.weight));
   }
-  if (of.labels.zone.size() > wire::max_text || of.labels.version.size() > wire::max_text) {
-    return wrong("labels", "a label has at most " + std::to_string(wire::max_text) + " bytes");
+  for (const auto& [name, label] : {std::pair("labels.zone", &of.labels.zone),
+                                    std::pair("labels.version", &of.labels.version)}) {
+    if (label->size() > wire::max_text) {
+      return wrong(name,
+                   "a label has at most " + std::to_string(wire::max_text) + " bytes, not " +
+                       std::to_string(label->size()));
+    }
   }
   for (const auto& each : of.executors) {
     if (each.workers > most_workers) {

@@ -124,6 +124,9 @@ int run_service(int argc,
   }
   if (line->print_config) {
     std::fputs(settings->print().c_str(), stdout);
+    if (const auto with = node_options_from(*settings); !with) {
+      return usage_error(program, std::string(with.error().message()));  // As at a start.
+    }
     return unless_unseen(program, ok);
   }
   log::set_level(log::level_from(settings->text("log.level")).value_or(log::level::info));

@@ -394,7 +394,10 @@ result<node_options> node_options_from(const config& settings) {
       .kept_answers = static_cast<std::size_t>(settings.size("node.kept_answers")),
       .answers_kept_for = settings.time("node.answers_kept_for")};
   if (const auto wrong = find_wrong(read)) {
-    return refused(settings, std::string("node.") + wrong->name, std::string(wrong->why.message()));
+    const std::string name = wrong->name;
+    return refused(settings,
+                   name.find('.') == std::string::npos ? "node." + name : name,
+                   std::string(wrong->why.message()));
   }
   return read;
 }

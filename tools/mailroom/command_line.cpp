@@ -53,18 +53,19 @@ std::string unknown_verb(const CLI::App& parent, const std::string& word) {
 /// missing one: say the cause, not the consequence.
 std::string explain(const CLI::App& innermost, const CLI::ParseError& why) {
   const auto unexpected = innermost.remaining();
-  const auto flag = std::find_if(unexpected.begin(), unexpected.end(), [](const auto& argument) {
+  const auto is_flag = [](const std::string& argument) {
     return argument.size() > 1 && argument.front() == '-';
-  });
+  };
+  const bool has_verbs = !innermost.get_subcommands([](const CLI::App*) { return true; }).empty();
+  // Of a verb that nobody knows, the flags are not known either.
+  if (has_verbs && !unexpected.empty() && !is_flag(unexpected.front())) {
+    return unknown_verb(innermost, unexpected.front());
+  }
+  const auto flag = std::find_if(unexpected.begin(), unexpected.end(), is_flag);
   if (flag != unexpected.end()) {
     return unknown_flag(innermost, *flag);
   }
-  if (!unexpected.empty()) {
-    return innermost.get_subcommands([](const CLI::App*) { return true; }).empty()
-               ? "unexpected argument '" + unexpected.front() + "'"
-               : unknown_verb(innermost, unexpected.front());
-  }
-  return why.what();
+  return unexpected.empty() ? why.what() : "unexpected argument '" + unexpected.front() + "'";
 }
 
 }  // namespace

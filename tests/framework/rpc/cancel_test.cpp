@@ -51,7 +51,9 @@ class holder {
   }
   int block(context& ctx) {
     with_->started.add();
-    BOOST_TEST(eventually([&] { return ctx.stop_token().stop_requested(); }));
+    if (eventually([&] { return ctx.stop_token().stop_requested(); })) {
+      with_->told.add();
+    }
     with_->ended.add();
     return 1;
   }
@@ -265,6 +267,7 @@ BOOST_AUTO_TEST_CASE(a_blocking_handler_sees_it_while_it_runs) {
     BOOST_REQUIRE(s.state->started.reaches(1));
   }
   BOOST_TEST(s.state->ended.reaches(1));
+  BOOST_TEST(s.state->told.value() == 1);
 }
 
 BOOST_AUTO_TEST_CASE(a_caller_that_has_gone_waits_for_nothing_but_its_casts_count) {

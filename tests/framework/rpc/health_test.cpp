@@ -83,7 +83,8 @@ struct looked_at {
       what();
       done->add();
     });
-    BOOST_REQUIRE(done->reaches(1));
+    const bool is_done = done->reaches(1);
+    BOOST_REQUIRE(is_done);  // Not before: there may be checks in it.
   }
   wire::stuck last() {
     const std::lock_guard lock(mutex);

@@ -101,6 +101,19 @@ BOOST_AUTO_TEST_CASE(shows_each_value_with_its_origin) {
   check_says(seen.out, {"executor", "cooperative", "listen", "default"});
 }
 
+BOOST_AUTO_TEST_CASE(shows_values_that_it_would_not_start_with_and_says_so) {
+  const auto seen = run({"--executor", "eventlet", "--print-config"});
+  BOOST_TEST(seen.code == 2);
+  check_says(seen.out, {"executor", "eventlet"});
+  check_says(seen.errors, {"eventlet", "cooperative", "work-stealing", "loop-bound"});
+}
+
+BOOST_AUTO_TEST_CASE(refuses_a_label_that_is_too_long) {
+  const auto seen = run({"--labels-zone", std::string(5000, 'a')});
+  BOOST_TEST(seen.code == 2);
+  check_says(seen.errors, {"--labels-zone", "labels.zone", "4096", "5000"});
+}
+
 BOOST_AUTO_TEST_CASE(refuses_an_unknown_executor_and_names_the_known) {
   const auto seen = run({"--executor", "eventlet"});
   BOOST_TEST(seen.code == 2);

@@ -62,6 +62,8 @@ BOOST_AUTO_TEST_SUITE(command_usage)
 
 BOOST_AUTO_TEST_CASE(an_unknown_verb_names_the_nearest) {
   is_wrong_usage(run({"cal"}), "mailroom: unknown command 'cal', nearest is call");
+  is_wrong_usage(run({"pingg", "--connect", "tcp://127.0.0.1:1"}),
+                 "mailroom: unknown command 'pingg', nearest is ping");
 }
 
 BOOST_AUTO_TEST_CASE(no_verb_is_wrong) {
