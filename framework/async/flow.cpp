@@ -189,4 +189,8 @@ bool wait(completion& what) {
   return true;
 }
 
+void throw_cancelled() {
+  throw flow_cancelled{};
+}
+
 }  // namespace mailroom::async

@@ -233,6 +233,9 @@ bool wait(completion& what);
 /// `waiter` of the current flow. All others are awaited by a coroutine on the fiber's behalf.
 class parkable {};
 
+/// Ends the flow that calls it. Apart, so that what calls it is small enough to be inlined.
+[[noreturn]] void throw_cancelled();
+
 /// `co_await until(completion)`.
 class until : public parkable {
  public:
@@ -240,7 +243,7 @@ class until : public parkable {
 
   bool await_ready() const {
     if (const flow* now = current_flow(); now != nullptr && now->cancelled) {
-      throw flow_cancelled{};
+      throw_cancelled();
     }
     return what_.done();
   }
@@ -250,7 +253,7 @@ class until : public parkable {
   }
   void await_resume() const {
     if (waiter_.cancelled()) {
-      throw flow_cancelled{};
+      throw_cancelled();
     }
   }
 

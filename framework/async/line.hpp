@@ -21,7 +21,7 @@ class line {
     /// For `await_ready`, before anything is asked for.
     static void throw_if_cancelled() {
       if (const flow* here = current_flow(); here != nullptr && here->cancelled) {
-        throw flow_cancelled{};
+        throw_cancelled();
       }
     }
     bool suspend(std::coroutine_handle<> continues) {

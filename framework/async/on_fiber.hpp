@@ -38,7 +38,7 @@ class [[nodiscard]] fiber_operation {
         fiber_awaited_again(of_.running_);
       }
       if (here.cancelled) {
-        throw flow_cancelled{};
+        throw_cancelled();
       }
       flow_ = here;
       flow_.how = style::suspending;

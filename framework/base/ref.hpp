@@ -49,10 +49,8 @@ class ref {
     return *this;
   }
   ~ref() {
-    // Who is the only owner need not count down.
-    if (object_ != nullptr && (object_->references_.load(std::memory_order_acquire) == 1 ||
-                               object_->references_.fetch_sub(1, std::memory_order_acq_rel) == 1)) {
-      T::dispose(object_);
+    if (object_ != nullptr) {
+      drop();
     }
   }
 
@@ -68,6 +66,15 @@ class ref {
   void add() noexcept {
     if (object_ != nullptr) {
       object_->references_.fetch_add(1, std::memory_order_relaxed);
+    }
+  }
+
+  // Apart, so that a handle to nothing, as most are that are passed on, costs a comparison.
+  void drop() noexcept {
+    // Who is the only owner need not count down.
+    if (object_->references_.load(std::memory_order_acquire) == 1 ||
+        object_->references_.fetch_sub(1, std::memory_order_acq_rel) == 1) {
+      T::dispose(object_);
     }
   }
 

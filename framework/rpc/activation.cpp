@@ -19,6 +19,10 @@ constexpr duration time_slice = std::chrono::milliseconds(1);
 // Of so many pieces of work one is a new call, if there is one; a call that is refused is such a
 // piece.
 constexpr std::uint32_t calls_per_new = 16;
+// Reading the clock takes as long as resuming a coroutine. As long as that is all that happens it
+// is read after so many only, and a turn that meets a long piece may last for as many.
+constexpr std::uint32_t most_unseen_work = 4;
+constexpr duration short_work = time_slice / 16;
 
 class idle_mark_type final : public async::work {
  public:
@@ -119,7 +123,19 @@ void activation::take_inbox() noexcept {
   }
 }
 
+inline bool activation::may_start() const noexcept {
+  return !queue_.empty() && moving_ == nullptr && occupant_ == nullptr &&
+         (!definition_->exclusive || running_.load(std::memory_order_relaxed) == 0);
+}
+
+inline time_point activation::after_work() noexcept {
+  const time_point answered = std::exchange(answered_at_, never);
+  return answered != never ? answered : runner_.now();
+}
+
 bool activation::turn() noexcept {
+  std::uint32_t unseen_work = 0;  // Pieces since `now`.
+  std::uint32_t look_after = 1;
   caller::begin_of_turn();
   if (moving_) {
     arrive();
@@ -152,9 +168,15 @@ bool activation::turn() noexcept {
     if (arrived_ != nullptr && !turn_of_the_new) {
       worked(1);
       take_first(arrived_)->run();
+      if (++unseen_work < look_after && answered_at_ == never) {
+        continue;
+      }
+      const time_point before = std::exchange(now, after_work());
+      look_after = now - before < short_work ? std::min(look_after * 2, most_unseen_work) : 1;
+      unseen_work = 0;
     } else if (may_start()) {
       since_new_ -= std::min(since_new_, calls_per_new - 1);
-      const time_point begun = now;
+      const time_point begun = std::exchange(unseen_work, 0) == 0 ? now : runner_.now();
       start_next(begun);
       now = after_work();
       rest_until_ = now + (now - begun) / calls_per_new;
@@ -162,7 +184,6 @@ bool activation::turn() noexcept {
     } else {
       break;
     }
-    now = after_work();
   }
   obey();
   caller::end_of_turn();
@@ -208,16 +229,6 @@ void activation::enqueue(call_batch& arrived) noexcept {
   } else {
     queue_.append(arrived);
   }
-}
-
-bool activation::may_start() const noexcept {
-  return !queue_.empty() && moving_ == nullptr && occupant_ == nullptr &&
-         (!definition_->exclusive || running_.load(std::memory_order_relaxed) == 0);
-}
-
-time_point activation::after_work() noexcept {
-  const time_point answered = std::exchange(answered_at_, never);
-  return answered != never ? answered : runner_.now();
 }
 
 void activation::start_next(time_point now) noexcept {

@@ -39,14 +39,13 @@ class call_batch final : public async::work {
   ~call_batch();
 
   void reserve(std::size_t calls) { calls_.reserve(calls); }
-  void add(const arrived_call& one, ref<call_chain> within = {}, ref<keyed_call> key = {}) {
+  void add(const arrived_call& one) { calls_.push_back(one); }
+  /// One that has a chain or a key.
+  void add(arrived_call one, ref<call_chain> within, ref<keyed_call> key) {
+    has_chains_ = has_chains_ || within;
+    rest_.push_back({std::move(within), std::move(key)});
+    one.more = static_cast<std::uint32_t>(rest_.size());
     calls_.push_back(one);
-    calls_.back().more = 0;
-    if (within || key) {
-      has_chains_ = has_chains_ || within;
-      rest_.push_back({std::move(within), std::move(key)});
-      calls_.back().more = static_cast<std::uint32_t>(rest_.size());
-    }
   }
   ref<call_chain> chain_of(const arrived_call& one) const noexcept {
     return one.more == 0 ? ref<call_chain>() : rest_[one.more - 1].within;

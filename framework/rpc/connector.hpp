@@ -228,6 +228,8 @@ class connector final : private executors::event_loop::source, private executors
   // Which server (connector_choice.cpp).
   /// Null: there is none; or all are full, then the call has ended.
   outbound_link* find_server(pending_call& call);
+  /// At another one than this.
+  outbound_link* find_room(pending_call& call, const outbound_link& full);
   outbound_link* pick(const pending_call& call);
   outbound_link* choose(topic_servers& servers, const pending_call& call);
   /// Into candidates_.
@@ -243,7 +245,10 @@ class connector final : private executors::event_loop::source, private executors
 
   // Again (connector_retries.cpp).
   /// Whether what went straight into a frame is worth a copy.
-  static bool may_go_again(const pending_call& call) noexcept;
+  static bool may_go_again(const pending_call& call) noexcept {
+    return call.retries != 0 &&
+           (call.what.servers->ready.size() > 1 || call.keyed || call.wait_for_ready);
+  }
   /// A call that was out has failed: it ends, unless it is tried again.
   void failed(const outbound_link& at, ref<pending_call> call, error why);
   bool try_again(const ref<pending_call>& call, const error& why, const outbound_link& at);

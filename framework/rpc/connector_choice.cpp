@@ -28,9 +28,10 @@ std::uint64_t load_of(const outbound_link& server) noexcept {
 
 outbound_link* connector::find_server(pending_call& call) {
   outbound_link* const to = pick(call);
-  if (to == nullptr || has_room(*to, call)) {
-    return to;
-  }
+  return to == nullptr || has_room(*to, call) ? to : find_room(call, *to);
+}
+
+outbound_link* connector::find_room(pending_call& call, const outbound_link& full) {
   if (call.server.empty()) {
     for (outbound_link* each : call.what.servers->ready) {
       if (has_room(*each, call) && !was_tried(call, *each)) {
@@ -38,7 +39,7 @@ outbound_link* connector::find_server(pending_call& call) {
       }
     }
   }
-  fail_as_busy(*to, call);
+  fail_as_busy(full, call);
   return nullptr;
 }
 

@@ -53,11 +53,6 @@ chance chance_of(const pending_call& call, const error& why) noexcept {
 }  // namespace
 
 // With one server there is nobody else to ask: what it refuses is told at once.
-bool connector::may_go_again(const pending_call& call) noexcept {
-  return call.retries != 0 &&
-         (call.what.servers->ready.size() > 1 || call.keyed || call.wait_for_ready);
-}
-
 void connector::failed(const outbound_link& at, ref<pending_call> call, error why) {
   const bool is_busy = why == errc::busy && why.execution() == execution::not_run;
   count_one(is_busy ? counters_.refused : counters_.failed);

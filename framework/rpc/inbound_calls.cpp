@@ -40,8 +40,8 @@ result<void> inbound_session::on_call(const wire::message& received,
     return error(errc::protocol_error, "call with a route that was not declared");
   }
   const bool wants_answer = received.what == wire::kind::call;
-  ref<call_chain> within = std::exchange(chain_, {});
-  if (chained_ != head.id) {
+  ref<call_chain> within = std::move(chain_);
+  if (within && chained_ != head.id) {
     within = {};  // Of a call that was not sent after all.
   }
   count(wants_answer ? server_.counters_.calls : server_.counters_.casts, 1);
@@ -100,17 +100,20 @@ result<void> inbound_session::on_call(const wire::message& received,
       is_duplicate(wire::call_head::key_in(received.head), head.id, key)) {
     return {};
   }
-  if (among == nullptr) {
-    batch_for(*at, whole, messages, batches).add(call, std::move(within), std::move(key));
-  } else if (head.for_all && !wants_answer) {
+  if (among != nullptr && head.for_all && !wants_answer) {
     for (activation* each : among->all()) {
       each->expect();
       batch_for(*each, whole, messages, batches).add(call);
     }
     count(server_.counters_.casts, among->all().size() - 1);  // Each ends by itself.
+    return {};
+  }
+  activation& to = among == nullptr ? *at : among->pick(*what, received.payload, within.get());
+  call_batch& batch = batch_for(to, whole, messages, batches);
+  if (within || key) {
+    batch.add(call, std::move(within), std::move(key));
   } else {
-    activation& to = among->pick(*what, received.payload, within.get());
-    batch_for(to, whole, messages, batches).add(call, std::move(within), std::move(key));
+    batch.add(call);
   }
   return {};
 }

@@ -45,12 +45,7 @@ wire::batch& incoming::open_answer() {
 void incoming::finish_answer(wire::batch& batch) noexcept {
   const std::size_t size = batch.message_size() - wire::message_head_size - wire::id_head::size;
   if (size > from_->bounds().max_body) {
-    batch.drop();
-    open_ = true;
-    fail(error(errc::too_large,
-               execution::ran_and_failed,
-               "the result has " + std::to_string(size) + " bytes, over the limit of " +
-                   std::to_string(from_->bounds().max_body)));
+    fail_as_too_large(batch, size);
     return;
   }
   count_one(at_->counting().answered);
@@ -59,16 +54,25 @@ void incoming::finish_answer(wire::batch& batch) noexcept {
   }
   if (from_->wants_chunks(size)) {
     from_->write_in_chunks(batch, id_, until_);
-    if (key_) {
-      key_->tell();
-    }
-    return;
+  } else {
+    batch.finish();
+    from_->written();
   }
-  batch.finish();
-  from_->written();
   if (key_) {
     key_->tell();
   }
+}
+
+void incoming::fail_as_too_large(wire::batch& batch, std::size_t size) noexcept {
+  batch.drop();
+  fail(error(errc::too_large,
+             execution::ran_and_failed,
+             "the result has " + std::to_string(size) + " bytes, over the limit of " +
+                 std::to_string(from_->bounds().max_body)));
+}
+
+void incoming::abandon() noexcept {
+  fail(error(errc::abandoned, "the handler dropped the call without answering"));
 }
 
 std::uint8_t incoming::answer_flags() const noexcept {

@@ -4,6 +4,7 @@
 #include <mailroom/framework/rpc/activation.hpp>
 #include <mailroom/framework/wire/body.hpp>
 
+#include <cstddef>
 #include <exception>
 #include <span>
 #include <utility>
@@ -42,7 +43,7 @@ class incoming {
   incoming& operator=(incoming&&) = delete;
   ~incoming() {
     if (open_) {
-      fail(error(errc::abandoned, "the handler dropped the call without answering"));
+      abandon();
     }
   }
 
@@ -100,6 +101,8 @@ class incoming {
     return error(why.code(), execution::ran_and_failed, why.message(), why.type())
         .with_retry_after(why.retry_after());
   }
+  void abandon() noexcept;
+  void fail_as_too_large(wire::batch& batch, std::size_t size) noexcept;
   // False: there is nothing to send (a cast), or it is too late for an answer, which was sent
   // instead.
   bool begin_answer() noexcept;

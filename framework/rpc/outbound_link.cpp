@@ -253,34 +253,35 @@ result<void> outbound_link::read_messages(const wire::frame& received) {
 void outbound_link::on_reply(std::uint64_t id,
                              const wire::frame& received,
                              const wire::message& answer) {
-  const auto large = answer.payload.empty() ? taker_.body_of(id) : std::nullopt;
+  if (answer.payload.empty()) {
+    if (const auto large = taker_.body_of(id)) {
+      wire::message whole = answer;
+      whole.payload = large->bytes();
+      succeed(id, *large, whole);
+      return;
+    }
+  }
+  succeed(id, received, answer);
+}
+
+void outbound_link::succeed(std::uint64_t id,
+                            const wire::frame& received,
+                            const wire::message& answer) noexcept {
   const auto call = home_.take(id, *this);
   if (!call) {
     return;
   }
-  if (!large) {
-    succeed(*call, received, answer);
-    return;
-  }
-  wire::message whole = answer;
-  whole.payload = large->bytes();
-  succeed(*call, *large, whole);
-}
-
-void outbound_link::succeed(pending_call& call,
-                            const wire::frame& received,
-                            const wire::message& answer) noexcept {
   if (session_.health().in_trouble()) {
     session_.health().succeeded();
   }
-  call.what.servers->budget.succeeded();
+  call->what.servers->budget.succeeded();
   if ((answer.flags & wire::id_head::idempotent_flag) != 0) {
-    call.what.idempotent.store(true, std::memory_order_relaxed);
+    call->what.idempotent.store(true, std::memory_order_relaxed);
   }
-  if (call.attempt != 0) {
-    call.failure.reset();
+  if (call->attempt != 0) {
+    call->failure.reset();
   }
-  call.succeed(received, answer.payload);
+  call->succeed(received, answer.payload);
 }
 
 void outbound_link::on_writable(link&) noexcept {

@@ -72,9 +72,7 @@ class outbound_link final : public link_observer {
   result<void> read(const wire::frame& received);
   result<void> read_messages(const wire::frame& received);
   void on_reply(std::uint64_t id, const wire::frame& received, const wire::message& answer);
-  void succeed(pending_call& call,
-               const wire::frame& received,
-               const wire::message& answer) noexcept;
+  void succeed(std::uint64_t id, const wire::frame& received, const wire::message& answer) noexcept;
   void tell_emptied() noexcept;
   void end(const error& why) noexcept;
 

@@ -53,10 +53,8 @@ class frame {
     return *this;
   }
   ~frame() {
-    // Who is the only owner need not count down.
-    if (keeper_ != nullptr && (keeper_->references_.load(std::memory_order_acquire) == 1 ||
-                               keeper_->references_.fetch_sub(1, std::memory_order_acq_rel) == 1)) {
-      delete keeper_;
+    if (keeper_ != nullptr) {
+      drop();
     }
   }
 
@@ -64,6 +62,14 @@ class frame {
   std::size_t size() const noexcept { return bytes_.size(); }
 
  private:
+  void drop() noexcept {
+    // Who is the only owner need not count down.
+    if (keeper_->references_.load(std::memory_order_acquire) == 1 ||
+        keeper_->references_.fetch_sub(1, std::memory_order_acq_rel) == 1) {
+      delete keeper_;
+    }
+  }
+
   std::span<const std::byte> bytes_;
   owner* keeper_ = nullptr;
 };

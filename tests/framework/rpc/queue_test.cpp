@@ -294,7 +294,7 @@ BOOST_AUTO_TEST_CASE(by_priority_leaves_each_call_its_chain) {
   for (; cast.id < 4; ++cast.id) {
     cast.priority = static_cast<std::uint8_t>(cast.id);
     chains.push_back(make_ref<rpc::call_chain>(std::vector<wire::chain_link>()));
-    mixed->add(cast, chains.back());
+    mixed->add(cast, chains.back(), {});
   }
   mixed->add(cast);
   lanes.add(queue, *mixed);
