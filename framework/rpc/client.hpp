@@ -80,7 +80,10 @@ class [[nodiscard]] call_operation {
 /// What a client does differently from its target and the defaults; empty means unchanged. The
 /// texts are lent until `prepare` returns, for the same reason as those of a `target_view`.
 struct call_options {
-  std::optional<duration> timeout = {};  ///< How long calls may take; default 60 s.
+  /// How long calls may take; default 60 s. It may be hours: a server that dies ends its calls at
+  /// once, one that falls silent after three of its heartbeats, and one that drops a call says so
+  /// (what Oslo Messaging needs a call monitor for, every session does).
+  std::optional<duration> timeout = {};
   std::optional<std::string_view> name_space = {};
   std::optional<std::string_view> version = {};
   std::optional<std::string_view> server = {};

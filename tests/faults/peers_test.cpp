@@ -18,7 +18,7 @@ constexpr int many = 1000;
 std::vector<std::future<result<said>>> call_and_reach_gate(other_process& server,
                                                            caller_node& caller) {
   std::vector<std::future<result<said>>> out;
-  const auto probes = caller.probes().prepare({.timeout = 60s});
+  const auto probes = caller.probes().prepare({.timeout = 1h});
   for (int i = 0; i < many; ++i) {
     out.push_back(probes.future_call<said>("wait_at_gate"));
   }
@@ -46,6 +46,7 @@ std::size_t private_mebibytes(const process& of) {
 BOOST_AUTO_TEST_SUITE(faults)
 BOOST_AUTO_TEST_SUITE(peers)
 
+// However long they may take: each session shows that its server lives.
 BOOST_AUTO_TEST_CASE(ends_all_calls_soon_after_a_peer_was_killed) {
   duration took = duration::max();
   for (int attempt = 0; attempt < 3 && took > 500ms; ++attempt) {

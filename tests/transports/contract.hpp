@@ -36,6 +36,7 @@ struct contract : contract_of_frames<Wiring>, contract_of_ends<Wiring> {};
   MAILROOM_CONTRACT_CASE(wiring, frames_sent_before_a_flushing_close_arrive)                   \
   MAILROOM_CONTRACT_CASE(wiring, the_last_words_of_a_node_that_goes_arrive)                    \
   MAILROOM_CONTRACT_CASE(wiring, the_last_words_arrive_even_if_nothing_runs_any_more)          \
+  MAILROOM_CONTRACT_CASE(wiring, ends_that_say_good_bye_at_once_do_not_wait_for_each_other)    \
   MAILROOM_CONTRACT_CASE(wiring, closing_a_port_ends_its_links)                                \
   MAILROOM_CONTRACT_CASE(wiring, two_diallers_do_not_mix)                                      \
   MAILROOM_CONTRACT_CASE(wiring, nothing_is_called_after_close)                                \

@@ -315,6 +315,23 @@ struct contract_of_ends {
     }
   }
 
+  static void ends_that_say_good_bye_at_once_do_not_wait_for_each_other() {
+    stage on(patient(), stage::loops::one);
+    auto& here = on.make_recorder();
+    auto& link = on.dial(here);
+    BOOST_REQUIRE(here.wait_open());
+    on.send(link, 10, 1);
+    auto& there = on.accepts().accepted(0);
+    BOOST_REQUIRE(there.wait_frames(1));
+    const auto begun = clock::now();
+    on.far_loop().call([&] {
+      there.link().close(true);
+      link.close(true);
+    });
+    on.end_far();
+    BOOST_TEST((clock::now() - begun < patience / 2));
+  }
+
   static void a_port_may_be_closed_from_within_a_callback() {
     stage on;
     std::unique_ptr<rpc::transport::port> port;

@@ -290,6 +290,11 @@ class scene {
     near_loop_.call([this] { port_.reset(); });
   }
 
+  /// The transport of the diallers ends, as that of a node that stops.
+  void end_far() {
+    far_loop().call([this] { far_.reset(); });
+  }
+
   /// One that lives as long as the links that it observes.
   recorder& make_recorder() { return recorders_.emplace_back(); }
 

@@ -315,7 +315,12 @@ void dialler::finish(time_point until) {
     wait_for(*socket_, monitor_->reports(), until - context_->now());
     read_monitor();
     received ignored;
-    while (zmq_msg_recv(ignored.raw(), socket_->handle(), ZMQ_DONTWAIT) >= 0) {
+    int got = 0;
+    do {
+      got = zmq_msg_recv(ignored.raw(), socket_->handle(), ZMQ_DONTWAIT);
+    } while (got > 0);
+    if (got == 0) {
+      break;  // The peer has closed as well: it reads no more, and waits for us.
     }
   }
   if (socket_) {
