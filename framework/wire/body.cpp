@@ -378,11 +378,12 @@ msgpack::object_handle unpack_tree(std::span<const std::byte> value) {
 error wrong_argument(std::span<const std::byte> body,
                      std::size_t position,
                      const std::string& wanted) {
-  std::string_view found = "cut short";
+  std::string_view found = "nothing that can be read (cut short, nested too deep or reserved)";
   cursor from(body, nullptr);
   std::span<const std::byte> value;
   if (from.array() && from.skip(position - 1) && from.read_raw(value)) {
-    found = kind_of(value.front());
+    const std::string_view kind = kind_of(value.front());
+    found = wanted.starts_with(kind) ? "another one" : kind;
   }
   return error(errc::invalid_arguments,
                "argument " + std::to_string(position) + " should be " + wanted + ", it is " +

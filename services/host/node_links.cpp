@@ -39,7 +39,11 @@ result<std::vector<std::string>> running_node::open_data(rpc::transport& over,
     const std::string own = is_open || loop == 0 ? address : address + "-" + std::to_string(loop);
     auto port = over.listen(*loops_[loop], own, *data_[loop].server);
     if (!port) {
-      failed = port.error();
+      const error& why = port.error();
+      failed = own == options_.listen ? why
+                                      : error(why.code(),
+                                              "a data socket beside " + options_.listen + ": " +
+                                                  std::string(why.message()));
       return;
     }
     opened.push_back((*port)->address());

@@ -76,6 +76,9 @@ result<command_line> split(int argc, char** argv, const config_schema& schema) {
     } else {
       return error(errc::invalid_value, "--" + name + " needs a value");
     }
+    if (name == "config" && value.empty()) {
+      return error(errc::invalid_value, "--config needs the name of a file, not ''");
+    }
     if (name == "config") {
       line.sources.file = std::move(value);
     } else {

@@ -1,6 +1,8 @@
 // mailroom-poller: reads this host's meters and sends them to the collector.
 
 #include <mailroom/services/metering/poller.hpp>
+#include <mailroom/services/metering/proc_reader.hpp>
+#include <mailroom/services/metering/snapshots.hpp>
 
 #include <mailroom/mailroom.hpp>
 
@@ -28,6 +30,12 @@ poller::options options_from(const config& settings) {
   chosen.ends_after = std::chrono::seconds(settings.integer("seconds"));
   chosen.keep = static_cast<std::size_t>(settings.integer("keep"));
   chosen.record = settings.text("record");
+  if (!mailroom::metering::read_proc(chosen.proc_root, 0) &&
+      mailroom::metering::recorded_moments(chosen.proc_root).empty()) {
+    throw call_error(error(errc::invalid_value,
+                           "--proc-root: '" + chosen.proc_root.string() +
+                               "' is neither a /proc nor a folder of snapshots"));
+  }
   if (chosen.interval < std::chrono::milliseconds(10)) {
     throw call_error(error(errc::invalid_value, "--interval is shorter than 10ms"));
   }

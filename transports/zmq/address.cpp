@@ -72,9 +72,17 @@ result<address> address::parse(const std::string& text) {
     }
     return read;
   }
+  if (all.find(',') != std::string_view::npos) {
+    return error(errc::invalid_value, text + ": one address, not several");
+  }
   const auto colon = all.rfind(':');
-  if (!all.starts_with("tcp://") || colon <= 6 || !is_port(all.substr(colon + 1))) {
+  if (!all.starts_with("tcp://") || colon <= 6) {
     return error(errc::invalid_value, text + ": write tcp://HOST:PORT or ipc://PATH");
+  }
+  if (!is_port(all.substr(colon + 1))) {
+    return error(errc::invalid_value,
+                 text + ": a port is a number up to 65535, not '" +
+                     std::string(all.substr(colon + 1)) + "'");
   }
   std::string_view host = all.substr(6, colon - 6);
   if (host == "[]") {

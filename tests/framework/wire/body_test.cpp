@@ -243,7 +243,7 @@ BOOST_AUTO_TEST_CASE(names_what_an_argument_should_be_and_what_it_is) {
   BOOST_TEST(told(unpack_arguments<bool>(list(1.5).bytes())) ==
              "argument 1 should be a boolean, it is a number");
   BOOST_TEST(told(unpack_arguments<std::uint8_t>(list(300).bytes())) ==
-             "argument 1 should be an integer from 0 to 255, it is an integer");
+             "argument 1 should be an integer from 0 to 255, it is another one");
   BOOST_TEST(told(unpack_arguments<double>(list(true).bytes())) ==
              "argument 1 should be a number, it is a boolean");
   BOOST_TEST(told(unpack_arguments<std::string>(list(std::vector<int>{1}).bytes())) ==
@@ -254,8 +254,10 @@ BOOST_AUTO_TEST_CASE(names_what_an_argument_should_be_and_what_it_is) {
              "argument 1 should be an array of what the method takes, it is a map");
   BOOST_TEST(told(unpack_arguments<point>(list(-1).bytes())) ==
              "argument 1 should be a map of what the method takes, it is an integer");
-  BOOST_TEST(told(unpack_arguments<int>(view("\x91\xd2"))) ==
-             "argument 1 should be an integer from -2147483648 to 2147483647, it is cut short");
+  BOOST_TEST(
+      told(unpack_arguments<int>(view("\x91\xd2"))) ==
+      "argument 1 should be an integer from -2147483648 to 2147483647, it is nothing that can "
+      "be read (cut short, nested too deep or reserved)");
 }
 
 BOOST_AUTO_TEST_CASE(nests_to_its_limit_and_no_deeper) {

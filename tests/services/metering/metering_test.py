@@ -173,8 +173,8 @@ class Metering(deployment.Deployment):
         self.assertIn("--connect", err)
         with self.collector("--quiet") as collector:
             code, _, err = process.run("mailroom-poller", "--connect", collector.ready(), "--proc-root", self.folder)
-            self.assertEqual(code, 1)
-            self.assertIn(self.folder, err)
+            self.assertEqual(code, 2)
+            self.assertIn("--proc-root: '" + self.folder, err)
 
     def test_explains_itself_with_an_example(self):
         for name, *words, flag in (("mailroom-collector", "--database"), ("mailroom-poller", "--connect"),

@@ -8,10 +8,14 @@
 #include <mailroom/framework/base/text.hpp>
 #include <mailroom/framework/executors/executor.hpp>
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <array>
+#include <cerrno>
 #include <cmath>
 #include <cstdio>
+#include <cstring>
 #include <iostream>
 #include <memory>
 
@@ -166,6 +170,9 @@ result<outcome> run(const compare_settings& with,
 
 int compare(const compare_settings& with) {
   const std::string verb = "bench compare";
+  if (with.service.find('/') != std::string::npos && ::access(with.service.c_str(), X_OK) != 0) {
+    return cli::misused(verb, "--service: " + with.service + ": " + std::strerror(errno));
+  }
   std::vector<trial> asked;
   for (const auto& each : trials()) {
     if (with.cases.empty() || std::count(with.cases.begin(), with.cases.end(), each.name) > 0) {
