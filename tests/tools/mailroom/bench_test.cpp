@@ -5,6 +5,8 @@
 #include <nlohmann/json.hpp>
 #include <signal.h>
 
+#include <utility>
+
 namespace mailroom::tests::bench_test {
 using mailroom::tests::outcome;
 using mailroom::tests::run;
