@@ -103,6 +103,10 @@ result<duration> parse_duration(std::string_view text) {
 
   std::uint64_t whole = 0;
   const auto [after, status] = std::from_chars(text.data(), end, whole);
+  if (status == std::errc::result_out_of_range) {
+    return error(errc::invalid_value,
+                 "'" + std::string(text) + "' is too long (at most 292 years)");
+  }
   if (status != std::errc()) {
     return wrong();
   }
@@ -120,8 +124,12 @@ result<duration> parse_duration(std::string_view text) {
     }
   }
   const auto* const found = find_unit(time_units, {at, static_cast<std::size_t>(end - at)});
-  if (found == nullptr || whole >= longest / found->value) {
+  if (found == nullptr) {
     return wrong();
+  }
+  if (whole >= longest / found->value) {
+    return error(errc::invalid_value,
+                 "'" + std::string(text) + "' is too long (at most 292 years)");
   }
   // Divided first, or nine digits of days would overflow; the units from 1s up are multiples.
   const auto part =

@@ -215,6 +215,13 @@ option add_topic(const command& to, std::string& value, const std::string& help)
       });
 }
 
+option add_method(const command& to, std::string& value, const std::string& help) {
+  return to.add_text("--method", value, help, "NAME")
+      .check([](const std::string& method) -> result<void> {
+        return method.empty() ? bad("a method has a name") : result<void>();
+      });
+}
+
 void add_json(const command& to, bool& value) {
   to.add_flag("--json", value, "Print JSON");
 }

@@ -55,6 +55,7 @@ option add_connect_unless(const command& to, std::string& value, const std::stri
 option add_connect(const command& to, std::vector<std::string>& value);
 option add_listen(const command& to, std::string& value);
 option add_topic(const command& to, std::string& value, const std::string& help);
+option add_method(const command& to, std::string& value, const std::string& help);
 void add_json(const command& to, bool& value);
 
 /// --cpu: keep the process to one CPU.

@@ -60,6 +60,10 @@ BOOST_AUTO_TEST_CASE(refuses_what_is_no_duration) {
   }
   BOOST_TEST(parse_duration("2x").error().message() ==
              "'2x' is no duration (write 250ms, 2s or 5m)");
+  for (const std::string text : {"200000d", "99999999999s", "99999999999999999999s"}) {
+    BOOST_TEST(parse_duration(text).error().message() ==
+               "'" + text + "' is too long (at most 292 years)");
+  }
 }
 
 BOOST_AUTO_TEST_CASE(writes_durations_as_it_reads_them) {

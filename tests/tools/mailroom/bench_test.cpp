@@ -150,6 +150,9 @@ BOOST_AUTO_TEST_CASE(cast_counts_at_the_server) {
     for (const char* key : {"calls", "calls_per_s"}) {
       BOOST_TEST(figures.at(key).get<double>() > 0, key);
     }
+    for (const char* key : {"p50_us", "p99_us", "p999_us"}) {
+      BOOST_TEST(figures.at(key).get<double>() > 0, key);
+    }
     BOOST_TEST(figures.at("client_cpu_s_per_100k").is_number());
     BOOST_TEST(figures.at("server_cpu_s_per_100k").is_number());
     BOOST_TEST(!figures.contains("casts"));

@@ -51,7 +51,7 @@ void add_call(const cli::command& to) {
   auto with = std::make_shared<call_settings>();
   cli::add_connect(verb, with->connect);
   cli::add_topic(verb, with->topic, "Topic of the endpoint");
-  verb.add_text("--method", with->method, "Method that gives back its one argument, bytes", "NAME");
+  cli::add_method(verb, with->method, "Method that gives back its one argument, bytes");
   with->add_to(verb);
   with->add_rate_to(
       verb, "Calls a second, made when due whatever became of the others; 0: as many as can be");

@@ -42,14 +42,15 @@ int cast(const cast_settings& with) {
 }  // namespace
 
 void add_cast(const cli::command& to) {
-  const cli::command verb =
-      to.add_verb("cast",
-                  "Cast random payloads to a method, and measure what the handler has received",
-                  "mailroom bench cast --connect tcp://127.0.0.1:7001 --in-flight 10000 --json");
+  const cli::command verb = to.add_verb(
+      "cast",
+      "Cast random payloads to a method, and measure what the handler has received, and how "
+      "long it took until all of a burst (half of what may be in flight) had been",
+      "mailroom bench cast --connect tcp://127.0.0.1:7001 --in-flight 10000 --json");
   auto with = std::make_shared<cast_settings>();
   cli::add_connect(verb, with->connect);
   cli::add_topic(verb, with->topic, "Topic of the endpoint, which counts in `received`");
-  verb.add_text("--method", with->method, "Method that takes one argument, bytes", "NAME");
+  cli::add_method(verb, with->method, "Method that takes one argument, bytes");
   with->add_to(verb);
   with->add_rate_to(verb, "Casts a second, sent when due; 0: as many as can be");
   cli::add_executor(verb, "--executor", with->executor, "Where the casting flow runs");

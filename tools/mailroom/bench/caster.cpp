@@ -30,18 +30,20 @@ task<void> caster::run(context& ctx) {
 }
 
 task<bool> caster::flat_out() {
+  time_point since = clock::now();
   auto question = ask();
-  while (clock::now() < window_.ends) {
+  for (time_point now = since; now < window_.ends; now = clock::now()) {
     send(burst_);
     auto next = ask();
     const auto answer = co_await question;
-    if (!take(answer)) {
+    if (!take(answer, since)) {
       co_return false;
     }
     question = std::move(next);
+    since = now;
   }
   const auto last = co_await question;
-  co_return take(last);
+  co_return take(last, since);
 }
 
 task<bool> caster::keep_to_rate(context& ctx) {
@@ -53,9 +55,9 @@ task<bool> caster::keep_to_rate(context& ctx) {
     }
     const auto count = std::min<std::int64_t>((now - due) / period_ + 1, burst_);
     send(count);
-    due += count * period_;
+    const time_point since = std::exchange(due, due + count * period_);
     const auto answer = co_await ask();
-    if (!take(answer)) {
+    if (!take(answer, since)) {
       co_return false;
     }
   }
@@ -80,12 +82,15 @@ void caster::send(std::int64_t count) {
   sent_at_ = clock::now();
 }
 
-bool caster::take(const result<std::uint64_t>& answer) {
+bool caster::take(const result<std::uint64_t>& answer, time_point since) {
   if (!answer) {
     measured_.failed(answer.error().to_string());
     return false;
   }
   last_ = {clock::now(), *answer - before_, sent_};
+  if (window_.holds(since)) {
+    measured_.latency.record(last_.when - since);
+  }
   if (!first_ && last_.when >= window_.begins) {
     first_ = last_;
   }

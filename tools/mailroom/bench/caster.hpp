@@ -37,7 +37,8 @@ class caster {
   task<bool> keep_to_rate(context& ctx);
   call_operation<std::uint64_t> ask() const;
   void send(std::int64_t count);
-  bool take(const result<std::uint64_t>& answer);
+  /// What the server says after a burst that began then, or was due.
+  bool take(const result<std::uint64_t>& answer, time_point since);
   void finish();
 
   const client to_;

@@ -236,7 +236,7 @@ void add_compare(const cli::command& to) {
                 "Also a service of run_service, by a method that gives back its one argument",
                 "PROGRAM");
   cli::add_topic(verb, with->topic, "Topic of the service");
-  verb.add_text("--method", with->method, "Method of the service", "NAME");
+  cli::add_method(verb, with->method, "Method of the service");
   cli::add_json(verb, with->as_json);
   verb.runs([with] { return compare(*with); });
 }

@@ -26,7 +26,8 @@ nlohmann::ordered_json all(const figures& of) {
   out["calls_per_s"] = rounded(of.calls_per_s, 1);
   if (of.one_way) {
     out["received_per_s"] = rounded(of.received_per_s, 1);
-  } else {
+  }
+  if (of.latency.total() > 0 || !of.one_way) {
     out["p50_us"] = std::round(of.latency.quantile_us(0.5) * 100) / 100;
     out["p99_us"] = std::round(of.latency.quantile_us(0.99) * 100) / 100;
     out["p999_us"] = std::round(of.latency.quantile_us(0.999) * 100) / 100;

@@ -45,7 +45,7 @@ struct figures {
   std::uint64_t calls = 0;    ///< Calls answered, or casts received, in the window.
   double calls_per_s = 0;     ///< Answered; one way: sent, counted by the client.
   double received_per_s = 0;  ///< One way: counted by the server.
-  histogram latency = {};     ///< Of calls.
+  histogram latency = {};     ///< Of calls; of bursts of casts, until they were received.
   std::uint64_t errors = 0;   ///< Failed, wrong or missing.
   std::string first_error = {};
   std::optional<duration> client_cpu = {};

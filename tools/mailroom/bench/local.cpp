@@ -71,7 +71,7 @@ void add_local(const cli::command& to) {
   cli::add_workers(verb, with->node.workers);
   cli::add_executor(
       verb, "--client-executor", with->client_executor, "Where the calling flows run");
-  verb.add_text("--method", with->method, "echo, echo_coroutine or echo_suspending", "NAME");
+  cli::add_method(verb, with->method, "echo, echo_coroutine or echo_suspending");
   with->add_to(verb);
   with->add_rate_to(verb, "Calls a second, made when due; 0: as many as can be");
   verb.runs([with] { return local(*with); });
