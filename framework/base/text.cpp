@@ -95,6 +95,10 @@ std::string nearest(std::string_view name, std::span<const std::string> candidat
 
 result<duration> parse_duration(std::string_view text) {
   const auto wrong = [&] { return not_a("duration", text, "250ms, 2s or 5m"); };
+  const auto too_long = [&] {
+    return error(errc::invalid_value,
+                 "'" + std::string(text) + "' is too long (at most 292 years)");
+  };
   if (text == "0") {
     return duration::zero();
   }
@@ -104,8 +108,7 @@ result<duration> parse_duration(std::string_view text) {
   std::uint64_t whole = 0;
   const auto [after, status] = std::from_chars(text.data(), end, whole);
   if (status == std::errc::result_out_of_range) {
-    return error(errc::invalid_value,
-                 "'" + std::string(text) + "' is too long (at most 292 years)");
+    return too_long();
   }
   if (status != std::errc()) {
     return wrong();
@@ -128,8 +131,7 @@ result<duration> parse_duration(std::string_view text) {
     return wrong();
   }
   if (whole >= longest / found->value) {
-    return error(errc::invalid_value,
-                 "'" + std::string(text) + "' is too long (at most 292 years)");
+    return too_long();
   }
   // Divided first, or nine digits of days would overflow; the units from 1s up are multiples.
   const auto part =

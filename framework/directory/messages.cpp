@@ -162,8 +162,7 @@ MSGPACK_API_VERSION_NAMESPACE(MSGPACK_DEFAULT_API_NS) {
 namespace mailroom::directory {
 namespace {
 
-// In an account; ours has 13.
-constexpr std::size_t most_states = 32;
+constexpr std::size_t longest_state = 64;  // Bytes of its name.
 
 template <class T>
 result<T> read(std::span<const std::byte> from, const char* what) {
@@ -194,8 +193,9 @@ bool fits(const registration& what) noexcept {
 }
 
 bool fits(const ledger::account& of) noexcept {
-  return of.size() <= most_states &&
-         std::all_of(of.begin(), of.end(), [](auto& each) { return fits(each.first); });
+  return of.size() <= ledger::most_names && std::all_of(of.begin(), of.end(), [](auto& each) {
+           return each.first.size() <= longest_state;
+         });
 }
 
 bool fits(const farewell& what) noexcept {

@@ -97,10 +97,14 @@ result<counting_node> ask(node& through, const std::string& address, duration ti
     return read.error();
   }
   const auto told = json_from(*read);
-  const auto account = [&](const char* side) {
-    return told.contains(side) ? told.at(side).get<ledger::account>() : ledger::account();
-  };
-  return counting_node{told.value("node", address), address, {account("out"), account("in")}};
+  try {
+    return counting_node{
+        told.at("node").get<std::string>(),
+        address,
+        {told.at("out").get<ledger::account>(), told.at("in").get<ledger::account>()}};
+  } catch (const nlohmann::json::exception&) {
+    return error(errc::protocol_error, address + ": what it answered is no ledger");
+  }
 }
 
 void print_json(const accounts& all) {

@@ -88,6 +88,18 @@ BOOST_AUTO_TEST_CASE(of_those_long_gone_it_keeps_the_sum) {
   BOOST_TEST(told.earlier.counted.in.at("handled") == 10);
 }
 
+BOOST_AUTO_TEST_CASE(what_strangers_say_neither_piles_up_nor_overflows) {
+  directory::departed_nodes gone;
+  wire::identity each{};
+  for (std::uint32_t i = 0; i < departed_nodes::most + 100; ++i) {
+    each[0] = static_cast<std::byte>(i & 255U);
+    each[1] = static_cast<std::byte>(i >> 8U);
+    gone.left({each, "node", "here", {{{"sent", INT64_MAX}}, {{"state-" + std::to_string(i), 1}}}},
+              time_point(2s));
+  }
+  BOOST_TEST(gone.list(time_point(5s)).earlier.counted.in.size() == ledger::most_names);
+}
+
 BOOST_AUTO_TEST_SUITE_END()
 
 BOOST_AUTO_TEST_SUITE(directory_farewell)
@@ -99,6 +111,14 @@ BOOST_AUTO_TEST_CASE(is_read_as_it_was_written) {
   BOOST_TEST_REQUIRE(read.has_value());
   BOOST_TEST((read->incarnation == identity(1)));
   BOOST_TEST(read->counted.in.at("handled") == -7);
+}
+
+BOOST_AUTO_TEST_CASE(names_states_by_short_names) {
+  auto last = leaves(1, 1);
+  last.counted.out[std::string(65, 'a')] = 1;
+  wire::buffer written;
+  directory::write(written, last);
+  BOOST_TEST((directory::read_farewell(written.bytes()).error() == errc::invalid_arguments));
 }
 
 BOOST_AUTO_TEST_CASE(names_no_more_states_than_there_can_be) {
