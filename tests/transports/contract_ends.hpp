@@ -87,11 +87,7 @@ struct contract_of_ends {
       for (const bool flush : {true, false}) {
         stage on;
         auto& here = on.make_recorder();
-        auto& link = on.dial(here);
-        BOOST_REQUIRE(here.wait_open());
-        on.send(link, 10, 1);
-        auto& there = on.accepts().accepted(0);
-        BOOST_REQUIRE(there.wait_frames(1));
+        auto& there = on.meet(here);
         auto& closes = dialler_closes ? here : there;
         auto& notices = dialler_closes ? there : here;
         auto& loop = dialler_closes ? on.far_loop() : on.near_loop();
@@ -111,11 +107,7 @@ struct contract_of_ends {
     for (const bool dialler_closes : {true, false}) {
       stage on(patient());
       auto& here = on.make_recorder();
-      auto& link = on.dial(here);
-      BOOST_REQUIRE(here.wait_open());
-      on.send(link, 10, 1);
-      auto& there = on.accepts().accepted(0);
-      BOOST_REQUIRE(there.wait_frames(1));
+      auto& there = on.meet(here);
       auto& closes = dialler_closes ? here : there;
       auto& notices = dialler_closes ? there : here;
       auto& loop = dialler_closes ? on.far_loop() : on.near_loop();
@@ -137,11 +129,7 @@ struct contract_of_ends {
     constexpr std::size_t count = 20;
     stage on(patient());
     auto& here = on.make_recorder();
-    auto& link = on.dial(here);
-    BOOST_REQUIRE(here.wait_open());
-    on.send(link, 10, 1);
-    auto& there = on.accepts().accepted(0);
-    BOOST_REQUIRE(there.wait_frames(1));
+    auto& there = on.meet(here);
     on.near_loop().call([&] {
       for (std::uint32_t i = 0; i != count; ++i) {
         auto frame = numbered(50'000, i);
@@ -201,11 +189,7 @@ struct contract_of_ends {
   static void closing_a_port_ends_its_links() {
     stage on;
     auto& here = on.make_recorder();
-    auto& link = on.dial(here);
-    BOOST_REQUIRE(here.wait_open());
-    on.send(link, 10, 1);
-    auto& there = on.accepts().accepted(0);
-    BOOST_REQUIRE(there.wait_frames(1));
+    auto& there = on.meet(here);
     on.close_port();
     BOOST_TEST(here.wait_closed());
     BOOST_TEST((here.why() == errc::lost));
@@ -318,15 +302,11 @@ struct contract_of_ends {
   static void ends_that_say_good_bye_at_once_do_not_wait_for_each_other() {
     stage on(patient(), stage::loops::one);
     auto& here = on.make_recorder();
-    auto& link = on.dial(here);
-    BOOST_REQUIRE(here.wait_open());
-    on.send(link, 10, 1);
-    auto& there = on.accepts().accepted(0);
-    BOOST_REQUIRE(there.wait_frames(1));
+    auto& there = on.meet(here);
     const auto begun = clock::now();
     on.far_loop().call([&] {
       there.link().close(true);
-      link.close(true);
+      here.link().close(true);
     });
     on.end_far();
     BOOST_TEST((clock::now() - begun < patience / 2));

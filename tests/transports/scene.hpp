@@ -310,6 +310,16 @@ class scene {
     return *dialled;
   }
 
+  /// Dials, and sends a frame by which the ends meet. The recorder of the other end.
+  recorder& meet(recorder& here) {
+    rpc::link& link = dial(here);
+    BOOST_REQUIRE(here.wait_open());
+    send(link, 10, 1);
+    recorder& there = door_.accepted(0);
+    BOOST_REQUIRE(there.wait_frames(1));
+    return there;
+  }
+
   void send(rpc::link& through, std::size_t size, std::uint32_t number) {
     BOOST_REQUIRE(far_loop().call([&] {
       auto frame = numbered(size, number);
