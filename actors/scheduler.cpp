@@ -107,12 +107,12 @@ void scheduler::stop() {
 // all of them at its end. Those of the executor live on: they must let go before.
 void scheduler::visit_threads(time_point until) {
   const auto visited = std::make_shared<headcount>();
-  for (std::size_t i = 0; i != usual_.workers(); ++i) {
+  const auto workers = usual_.all_workers();
+  for (const auto worker : workers) {
     hold();
-    usual_.submit(static_cast<caf::resumable*>(new visitor(visited)),
-                  executors::affinity::worker(static_cast<std::uint32_t>(i)));
+    usual_.submit(static_cast<caf::resumable*>(new visitor(visited)), worker);
   }
-  visited->wait_for(usual_.workers(), until - host_.now());
+  visited->wait_for(workers.size(), until - host_.now());
 }
 
 void scheduler::enqueue(caf::resumable* runnable) {

@@ -17,6 +17,7 @@ namespace mailroom::executors {
 
 class event_loop;
 class executor;
+class turn_mark;
 class turn_watch;
 
 /// What an item wants after its turn: nothing, or to be put at the end of the queue.
@@ -48,8 +49,9 @@ class affinity {
 struct statistics {
   std::string name;
   std::string policy;
-  std::size_t threads = 0;
-  std::size_t queued = 0;  ///< Items waiting for their turn now.
+  std::size_t threads = 0;  ///< Those included that stand in for stuck ones.
+  std::size_t spares = 0;   ///< How many of them do so now.
+  std::size_t queued = 0;   ///< Items waiting for their turn now.
   std::uint64_t turns = 0;
   std::uint64_t steals = 0;   ///< Items taken from another worker's queue.
   std::uint64_t parks = 0;    ///< How often a thread went to sleep.
@@ -75,6 +77,8 @@ class executor {
     platform* host = &platform::system();  ///< Clock and threads.
     std::vector<event_loop*> loops;        ///< loop-bound only: the loops to run on, at least one.
     turn_watch* watch = nullptr;           ///< Looks for turns that do not end; null: nobody does.
+    std::size_t spares = 0;  ///< work-stealing only: threads that stand in for those which `watch`
+                             ///< finds stuck, at most; started when the first of them is needed.
   };
 
   executor() = default;
@@ -113,8 +117,18 @@ class executor {
   /// stays on this thread. `anywhere` where there is nothing to choose, and on other threads.
   virtual affinity own_worker() const noexcept { return affinity::anywhere(); }
 
-  /// Number of different workers that `affinity::worker` can name.
+  /// Number of different workers that `affinity::worker` can name; spare ones do not count, to
+  /// which an item keeps only if it has been there (`own_worker`).
   virtual std::size_t workers() const noexcept = 0;
+
+  /// The workers that have run turns, spare ones included: an item for each reaches every thread.
+  virtual std::vector<affinity> all_workers() const {
+    std::vector<affinity> all;
+    for (std::size_t i = 0; i != workers(); ++i) {
+      all.push_back(affinity::worker(static_cast<std::uint32_t>(i)));
+    }
+    return all;
+  }
 
   /// The event loop that items with this affinity run on; null where threads are no loops. On
   /// loops an item should keep to one: what it waits for lives there.
@@ -122,9 +136,10 @@ class executor {
 
   virtual statistics stats() const = 0;
 
-  /// One of its threads is stuck in a turn: items that wait for the end of that turn although
-  /// another thread could run them are given to one.
-  virtual void relieve() noexcept {}
+  /// The thread of this mark is stuck in a turn: items that wait for the end of that turn although
+  /// another thread could run them are given to one. Returns whether one stands in for it until
+  /// then.
+  virtual bool relieve(const turn_mark& /*stuck*/) noexcept { return false; }
 
   /// Runs what is queued until nothing is or `until` has passed, then ends the threads. A turn that
   /// is running is waited for. Blocks; called once, not from a thread of this executor. Items left

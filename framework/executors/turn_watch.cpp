@@ -334,7 +334,7 @@ bool turn_watch::look(time_point now, time_point& next, std::vector<found>& stuc
     if (const int number = signal_number(&turn_mark::on_signal); number != 0) {
       ::pthread_kill(each->thread_, number);
     }
-    each->of_.relieve();
+    const bool relieved = each->of_.relieve(*each);
     stuck.push_back({each->capture_,
                      since,
                      {.executor = each->of_.name(),
@@ -342,6 +342,7 @@ bool turn_watch::look(time_point now, time_point& next, std::vector<found>& stuc
                       .handler = {},
                       .call = 0,
                       .age = now - begun,
+                      .relieved = relieved,
                       .stack = {}}});
   }
   return next != time_point::max();

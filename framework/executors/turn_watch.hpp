@@ -42,6 +42,7 @@ struct stuck_turn {
   std::string handler;       ///< "topic.method"; empty if none runs, or the turn has just ended.
   std::uint64_t call = 0;    ///< As its caller counts; 0: none.
   duration age{0};           ///< When it was found.
+  bool relieved = false;     ///< A spare thread runs other items meanwhile.
   std::vector<void*> stack;  ///< Return addresses, innermost first; empty if the thread gave none.
 };
 

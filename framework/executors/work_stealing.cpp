@@ -19,6 +19,9 @@ constexpr duration slot_time_in_a_row = 100us;
 constexpr unsigned turns_per_injection_look = 61;
 constexpr duration time_per_injection_look = 100us;
 
+// Spare workers have names that no index given from outside is taken for.
+constexpr std::uint32_t first_spare = std::uint32_t{1} << 24U;
+
 }  // namespace
 
 thread_local work_stealing::worker* work_stealing::worker::current = nullptr;
@@ -27,11 +30,15 @@ work_stealing::work_stealing(options with) : with_(std::move(with)) {
   assert(with_.run != nullptr);
   const std::size_t count =
       with_.workers != 0 ? with_.workers : std::max(1U, std::thread::hardware_concurrency());
-  for (std::size_t i = 0; i != count; ++i) {
+  regular_ = count;
+  const std::size_t all = count + (with_.watch != nullptr ? with_.spares : 0);
+  for (std::size_t i = 0; i != all; ++i) {
     workers_.push_back(std::make_unique<worker>(*this, i));
+    workers_.back()->helps.store(i < count, std::memory_order_relaxed);
   }
   most_searchers_ = std::max<std::size_t>(1, count / 2);
-  idle_.reserve(count);
+  idle_.reserve(all);
+  resting_.reserve(all - count);
 }
 
 work_stealing::~work_stealing() {
@@ -41,10 +48,16 @@ work_stealing::~work_stealing() {
 }
 
 void work_stealing::start() {
-  for (const auto& w : workers_) {
-    w->thread =
-        with_.host->start_thread("mr-ws-" + std::to_string(w->index), [this, &w = *w] { run(w); });
+  for (std::size_t i = 0; i != regular_; ++i) {
+    const std::lock_guard lock(idle_mutex_);
+    start(*workers_[i]);
   }
+}
+
+// Under idle_mutex_.
+void work_stealing::start(worker& w) {
+  w.thread = with_.host->start_thread("mr-ws-" + std::to_string(w.index), [this, &w] { run(w); });
+  started_.store(started_.load() + 1);
 }
 
 bool work_stealing::on_own_thread() const noexcept {
@@ -52,8 +65,20 @@ bool work_stealing::on_own_thread() const noexcept {
 }
 
 affinity work_stealing::own_worker() const noexcept {
-  return on_own_thread() ? affinity::worker(static_cast<std::uint32_t>(worker::current->index))
-                         : affinity::anywhere();
+  return on_own_thread() ? affinity_of(worker::current->index) : affinity::anywhere();
+}
+
+affinity work_stealing::affinity_of(std::size_t index) const noexcept {
+  return affinity::worker(
+      static_cast<std::uint32_t>(index < regular_ ? index : index - regular_ + first_spare));
+}
+
+std::vector<affinity> work_stealing::all_workers() const {
+  std::vector<affinity> all;
+  for (std::size_t i = 0; i != started_.load(); ++i) {
+    all.push_back(affinity_of(i));
+  }
+  return all;
 }
 
 // ---- submitting
@@ -61,13 +86,14 @@ affinity work_stealing::own_worker() const noexcept {
 void work_stealing::submit(void* item, affinity where) noexcept {
   worker* const own = on_own_thread() ? worker::current : nullptr;
   if (!where.is_anywhere()) {
-    worker& home = *workers_[where.index() % workers_.size()];
+    worker& home = *workers_[where.index() < first_spare ? where.index() % regular_
+                                                         : where.index() - first_spare + regular_];
     if (own == &home) {
       home.pinned.push(item);
     } else if (home.pinned.push_from_outside(item)) {
       wake_exactly(home);
     }
-  } else if (own != nullptr) {
+  } else if (own != nullptr && own->helps.load(std::memory_order_relaxed)) {
     if (void* const before = own->slot.put(item)) {
       push(*own, before);
       wake_one();
@@ -111,6 +137,9 @@ void work_stealing::run(worker& w) noexcept {
       finish();
       break;
     }
+    if (is_spare(w)) {
+      rest_unless_needed(w);
+    }
     void* item = next(w);
     if (item == nullptr) {
       item = search(w);
@@ -126,6 +155,9 @@ void work_stealing::run(worker& w) noexcept {
     }
     w.mark.begin(now);
     now = run_turn(w, item);
+    if (w.relieved.load(std::memory_order_relaxed)) {
+      not_stuck_any_more(w);
+    }
   }
   w.mark.leave();
   worker::current = nullptr;
@@ -149,6 +181,10 @@ time_point work_stealing::run_turn(worker& w, void* item) noexcept {
 
 void* work_stealing::next(worker& w) noexcept {
   ++w.tick;
+  if (!w.helps.load(std::memory_order_relaxed)) {
+    w.pinned_turn = true;
+    return w.pinned.pop();
+  }
   // Pinned items and all others take turns.
   w.pinned_turn = true;
   if (w.tick % 2 == 0) {
@@ -197,7 +233,7 @@ void* work_stealing::next_shared(worker& w) noexcept {
   if (void* const item = w.slot.take()) {
     return item;
   }
-  return injected_.take_share(w.queue, workers_.size());
+  return injected_.take_share(w.queue, regular_);
 }
 
 // ---- the end
@@ -214,9 +250,13 @@ std::vector<void*> work_stealing::stop(deadline until) {
         wake(take_idle(idle_.back()));
       }
     }
-    for (const auto& w : workers_) {
-      if (w->thread.joinable()) {  // Not all could be started.
-        w->thread.join();
+    for (std::size_t i = 0; i != workers_.size(); ++i) {
+      if (i == regular_) {
+        // The regular ones have left, so it is over: after this no spare one is started any more.
+        const std::lock_guard lock(idle_mutex_);
+      }
+      if (workers_[i]->thread.joinable()) {  // Not all could be started.
+        workers_[i]->thread.join();
       }
     }
   }
@@ -243,7 +283,7 @@ statistics work_stealing::stats() const {
   statistics all;
   all.name = with_.name;
   all.policy = policy();
-  all.threads = workers_.size();
+  all.threads = regular_;
   all.queued = injected_.size();
   all.wakeups = wakeups_.load(std::memory_order_relaxed);
   all.hops = injected_.hops();
@@ -254,6 +294,10 @@ statistics work_stealing::stats() const {
     all.steals += w->steals.get();
     all.parks += w->parks.get();
     all.hops += w->pinned.hops();
+    if (is_spare(*w) && w->helps.load(std::memory_order_relaxed)) {
+      ++all.threads;
+      ++all.spares;
+    }
   }
   return all;
 }

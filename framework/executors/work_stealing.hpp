@@ -24,6 +24,10 @@ namespace mailroom::executors {
 /// goes first because of the slot does so for some turns or microseconds only, and as often a
 /// worker that has work looks for what came from outside: nobody waits for more than a few turns of
 /// the others.
+///
+/// A worker that the watch finds stuck in a turn is stood in for by a spare thread, if there are to
+/// be some (`options::spares`), so that as many go on as before; `mr-ws-N` counts on. When the turn
+/// has ended, a spare one rests: it runs what is pinned to it, and waits for the next time.
 class work_stealing final : public executor {
  public:
   /// Precondition: `with.run` is set.
@@ -38,16 +42,18 @@ class work_stealing final : public executor {
   void cancel(timer& t) noexcept override { timer_queue::cancel(t); }
   bool on_own_thread() const noexcept override;
   affinity own_worker() const noexcept override;
-  std::size_t workers() const noexcept override { return workers_.size(); }
+  std::size_t workers() const noexcept override { return regular_; }
+  std::vector<affinity> all_workers() const override;
   statistics stats() const override;
-  /// For the item in the slot of the stuck worker.
-  void relieve() noexcept override { wake_one(); }
+  bool relieve(const turn_mark& stuck) noexcept override;
   std::vector<void*> stop(deadline until) override;
 
  private:
   struct worker;
 
   // A worker's life: work_stealing.cpp.
+  void start(worker& w);
+  affinity affinity_of(std::size_t index) const noexcept;
   void run(worker& w) noexcept;
   time_point run_turn(worker& w, void* item) noexcept;
   void* next(worker& w) noexcept;
@@ -72,9 +78,16 @@ class work_stealing final : public executor {
   void wake(worker* w) noexcept;
   void finish() noexcept;
 
+  // Standing in for stuck ones: work_stealing_relief.cpp.
+  bool is_spare(const worker& w) const noexcept;
+  bool stand_in_for(worker& stuck) noexcept;
+  void not_stuck_any_more(worker& w) noexcept;
+  void rest_unless_needed(worker& w) noexcept;
+
   // Hardly ever changes.
   const options with_;
-  std::vector<std::unique_ptr<worker>> workers_;
+  std::size_t regular_ = 0;
+  std::vector<std::unique_ptr<worker>> workers_;  // The spare ones behind the regular ones.
   std::size_t most_searchers_ = 1;
   deadline stop_at_;  // Written before stopping_.
   std::atomic<bool> stopping_{false};
@@ -89,6 +102,9 @@ class work_stealing final : public executor {
   std::vector<worker*> idle_;     // Asleep or about to. Guarded by idle_mutex_.
   worker* keeper_ = nullptr;      // The one of idle_ that sleeps until ... Guarded by idle_mutex_.
   time_point keeper_wakes_at_{};  // ... this. Guarded by idle_mutex_.
+  std::vector<worker*> resting_;  // Spare ones asleep that nobody needs. Guarded by idle_mutex_.
+  std::atomic<std::size_t> started_{0};  // Threads. Written under idle_mutex_.
+  std::atomic<std::size_t> surplus_{0};  // Spare ones that may rest. Written under idle_mutex_.
   std::atomic<std::uint64_t> wakeups_{0};
 };
 

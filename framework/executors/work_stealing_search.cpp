@@ -40,14 +40,14 @@ void work_stealing::end_search(worker& w) noexcept {
 }
 
 void* work_stealing::search(worker& w) noexcept {
-  if (!begin_search(w)) {
+  if (!w.helps.load(std::memory_order_relaxed) || !begin_search(w)) {
     return nullptr;
   }
   for (unsigned round = 1; round <= search_rounds; ++round) {
     if (void* const item = steal(w, round == search_rounds)) {
       return item;
     }
-    if (void* const item = injected_.take_share(w.queue, workers_.size())) {
+    if (void* const item = injected_.take_share(w.queue, regular_)) {
       return item;
     }
   }

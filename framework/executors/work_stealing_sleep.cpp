@@ -21,23 +21,30 @@ void work_stealing::park(worker& w) noexcept {
   w.mark.rest();
   w.sleep.announce();
   time_point until = time_point::max();
+  bool helps = true;
   bool nothing_left = false;
   {
     const std::lock_guard lock(idle_mutex_);
-    idle_.push_back(&w);
-    idle_size_.store(idle_.size());
-    const time_point next = timers_.next();
-    if (next != time_point::max() && (keeper_ == nullptr || next < keeper_wakes_at_)) {
-      keeper_ = &w;
-      keeper_wakes_at_ = next;
-      until = next;
+    helps = w.helps.load(std::memory_order_relaxed);
+    if (!helps) {
+      resting_.push_back(&w);
+    } else {
+      idle_.push_back(&w);
+      idle_size_.store(idle_.size());
+      const time_point next = timers_.next();
+      if (next != time_point::max() && (keeper_ == nullptr || next < keeper_wakes_at_)) {
+        keeper_ = &w;
+        keeper_wakes_at_ = next;
+        until = next;
+      }
     }
-    nothing_left = stopping_.load() && idle_.size() == workers_.size() && is_empty();
+    nothing_left =
+        stopping_.load() && idle_.size() + resting_.size() == started_.load() && is_empty();
   }
   if (nothing_left) {
     finish();
   }
-  const bool work = work_to_share();
+  const bool work = helps && work_to_share();
   if (!over_.load() && w.pinned.empty() && !(work && search_again(w))) {
     w.parks.add();
     w.sleep.sleep(until);
@@ -67,11 +74,11 @@ bool work_stealing::search_again(worker& w) noexcept {
   return true;
 }
 
-// Takes `w` out of the idle ones; null if it is not there. Under idle_mutex_.
+// Takes `w` out of those that sleep; null if it is not there. Under idle_mutex_.
 work_stealing::worker* work_stealing::take_idle(worker* w) noexcept {
   const auto found = std::find(idle_.begin(), idle_.end(), w);
   if (found == idle_.end()) {
-    return nullptr;
+    return std::erase(resting_, w) != 0 ? w : nullptr;
   }
   idle_.erase(found);
   idle_size_.store(idle_.size());
@@ -108,7 +115,7 @@ void work_stealing::wake_one() noexcept {
 }
 
 void work_stealing::wake_exactly(worker& w) noexcept {
-  if (idle_size_.load() == 0) {
+  if (idle_size_.load() == 0 && !is_spare(w)) {
     return;
   }
   worker* woken = nullptr;
@@ -144,6 +151,9 @@ void work_stealing::finish() noexcept {
   const std::lock_guard lock(idle_mutex_);
   while (!idle_.empty()) {
     wake(take_idle(idle_.back()));
+  }
+  while (!resting_.empty()) {
+    wake(take_idle(resting_.back()));
   }
 }
 

@@ -59,6 +59,10 @@ struct alignas(64) work_stealing::worker {
   bool timers_changed = false;  // Before a long turn somebody must sleep until the next timer.
   bool searching = false;       // Also set, under idle_mutex_, by the one that wakes it.
 
+  // Written under idle_mutex_.
+  std::atomic<bool> helps{true};      // False: it is a spare one that rests.
+  std::atomic<bool> relieved{false};  // A spare one stands in for it.
+
   turn_meter meter;
   counter steals;
   counter parks;

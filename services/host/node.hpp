@@ -23,8 +23,9 @@ namespace mailroom {
 /// An executor of a node's own, beside those that are called as their policy.
 struct executor_options {
   std::string name;
-  std::string policy;       ///< "cooperative", "work-stealing" or "loop-bound".
-  std::size_t workers = 0;  ///< Threads of work-stealing; 0: one per core.
+  std::string policy;             ///< "cooperative", "work-stealing" or "loop-bound".
+  std::size_t workers = 0;        ///< Threads of work-stealing; 0: one per core.
+  std::size_t spare_workers = 0;  ///< Of work-stealing: see `node_options::spare_workers`.
 };
 
 /// A server that a node is told of by its configuration.
@@ -55,7 +56,11 @@ struct node_options {
   /// run on. A topic is at home on one: its calls arrive there, and its endpoints, if they are
   /// loop-bound, run there. Calls to other nodes leave by the first.
   std::size_t loops = 1;
-  std::size_t workers = 0;           ///< Threads of a work-stealing executor; 0: one per core.
+  std::size_t workers = 0;  ///< Threads of a work-stealing executor; 0: one per core.
+  /// Threads of a work-stealing executor that stand in for those which the watchdog finds stuck in
+  /// a handler, at most: other endpoints go on at the same number of threads until that handler
+  /// ends. The first is started when it is needed.
+  std::size_t spare_workers = 0;
   std::size_t blocking_threads = 0;  ///< At most, for blocking handlers and offloaded functions;
                                      ///< 0: four more than there are cores, 32 at most.
   std::vector<executor_options> executors =

@@ -234,10 +234,11 @@ wire::buffer running_node::executors_table() {
     const auto stats = executor->stats();
     const double busy = std::chrono::duration<double>(stats.busy).count();
     const auto threads = static_cast<double>(std::max<std::size_t>(stats.threads, 1));
-    out.pack_map(14);
+    out.pack_map(15);
     field(out, "name", stats.name);
     field(out, "policy", stats.policy);
     field(out, "threads", stats.threads);
+    field(out, "spares", stats.spares);
     field(out, "endpoints", endpoints[name]);
     field(out, "queued", stats.queued);
     field(out, "busy_share", lived > 0 ? busy / lived / threads : 0.0);

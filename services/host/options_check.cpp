@@ -25,6 +25,16 @@ wrong_option wrong(const char* name, const std::string& why) {
   return {name, error(errc::invalid_value, why)};
 }
 
+std::optional<std::string> wrong_spares(std::size_t spares, const node_options& of) {
+  if (spares > most_workers) {
+    return "at most 1024 spare workers, not " + std::to_string(spares);
+  }
+  if (spares != 0 && of.watchdog == duration(0)) {
+    return "spare workers stand in for those that the watchdog finds stuck, and watchdog is 0";
+  }
+  return std::nullopt;
+}
+
 }  // namespace
 
 std::optional<wrong_option> find_wrong(const node_options& of) {
@@ -79,6 +89,17 @@ std::optional<wrong_option> find_wrong(const node_options& of) {
                    "executor '" + each.name + "': at most 1024 workers, not " +
                        std::to_string(each.workers));
     }
+    if (each.spare_workers != 0 && each.policy != "work-stealing") {
+      return wrong("executors",
+                   "executor '" + each.name + "' is " + each.policy +
+                       ": only work-stealing has spare workers");
+    }
+    if (const auto bad = wrong_spares(each.spare_workers, of)) {
+      return wrong("executors", "executor '" + each.name + "': " + *bad);
+    }
+  }
+  if (const auto bad = wrong_spares(of.spare_workers, of)) {
+    return wrong("spare_workers", *bad);
   }
   for (const auto& [topic, each] : of.endpoints) {
     if (each.queue_limit &&

@@ -88,7 +88,7 @@ result<executors::executor*> running_node::executor_for(const std::string& name)
   if (const auto made = executors_.find(name); made != executors_.end()) {
     return made->second.get();
   }
-  executor_options with{name, name, options_.workers};
+  executor_options with{name, name, options_.workers, options_.spare_workers};
   const auto own = std::find_if(options_.executors.begin(),
                                 options_.executors.end(),
                                 [&](const auto& each) { return each.name == name; });
@@ -105,7 +105,8 @@ result<executors::executor*> running_node::executor_for(const std::string& name)
                                         .run = &actors::runtime::run_turn,
                                         .host = &host_,
                                         .loops = std::move(loops),
-                                        .watch = watchdog_.get()});
+                                        .watch = watchdog_.get(),
+                                        .spares = with.spare_workers});
   if (!made) {
     return made.error();
   }

@@ -35,10 +35,14 @@ result<std::vector<executor_options>> executors_from(const config& settings) {
   for (const auto& name : settings.names("executors")) {
     const std::string policy = "executors." + name + ".policy";
     const std::string workers = "executors." + name + ".workers";
+    const std::string spares = "executors." + name + ".spare_workers";
+    const auto number = [&](const std::string& key) {
+      return settings.has(key) ? static_cast<std::size_t>(settings.integer(key)) : 0;
+    };
     if (!settings.has(policy)) {
-      return error(
-          errc::invalid_value,
-          settings.origin(workers) + ": executor '" + name + "' has no policy; set " + policy);
+      return error(errc::invalid_value,
+                   settings.origin(settings.has(workers) ? workers : spares) + ": executor '" +
+                       name + "' has no policy; set " + policy);
     }
     const auto policies = executors::policies();
     if (std::find(policies.begin(), policies.end(), name) != policies.end()) {
@@ -48,9 +52,8 @@ result<std::vector<executor_options>> executors_from(const config& settings) {
     }
     all.push_back({.name = name,
                    .policy = settings.text(policy),
-                   .workers = settings.has(workers)
-                                  ? static_cast<std::size_t>(settings.integer(workers))
-                                  : 0});
+                   .workers = number(workers),
+                   .spare_workers = number(spares)});
   }
   return all;
 }
@@ -258,6 +261,13 @@ config_schema node_schema(const std::vector<option>& more) {
             .help = "threads of the work-stealing executor; 0: one per core",
             .minimum = 0,
             .maximum = 1024})
+      .add({.key = "node.spare_workers",
+            .type = option_type::integer,
+            .fallback = "0",
+            .help = "threads that stand in for those of the work-stealing executor which the "
+                    "watchdog finds stuck in a handler, at most",
+            .minimum = 0,
+            .maximum = 1024})
       .add({.key = "node.blocking_threads",
             .type = option_type::integer,
             .fallback = "0",
@@ -277,6 +287,11 @@ config_schema node_schema(const std::vector<option>& more) {
       .add({.key = "executors.*.workers",
             .type = option_type::integer,
             .help = "its threads, if it is work-stealing; 0: one per core",
+            .minimum = 0,
+            .maximum = 1024})
+      .add({.key = "executors.*.spare_workers",
+            .type = option_type::integer,
+            .help = "threads that stand in for its own that are stuck, as node.spare_workers",
             .minimum = 0,
             .maximum = 1024})
       .add({.key = "node.queue_limit",
@@ -383,6 +398,7 @@ result<node_options> node_options_from(const config& settings) {
       .executor = *std::move(executor),
       .loops = static_cast<std::size_t>(settings.integer("node.loops")),
       .workers = static_cast<std::size_t>(settings.integer("node.workers")),
+      .spare_workers = static_cast<std::size_t>(settings.integer("node.spare_workers")),
       .blocking_threads = static_cast<std::size_t>(settings.integer("node.blocking_threads")),
       .executors = *std::move(executors),
       .placement = *std::move(placement),

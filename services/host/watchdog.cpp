@@ -34,6 +34,7 @@ void running_node::tell_of(const executors::stuck_turn& what) const {
              {"executor", what.executor},
              {"thread", what.thread},
              {"call", what.call},
+             {"relieved", what.relieved},
              {"age", std::chrono::duration_cast<std::chrono::milliseconds>(what.age)},
              {"stack", stack.empty() ? std::string_view("unknown") : stack}});
 }

@@ -62,6 +62,9 @@ std::string cell(const nlohmann::json& of, const std::string& key) {
   if (key == "busy_share") {
     return std::to_string(static_cast<int>(found->get<double>() * 100 + 0.5)) + " %";
   }
+  if (const auto spares = key == "threads" ? of.value("spares", std::size_t{0}) : 0; spares != 0) {
+    return std::to_string(found->get<std::size_t>() - spares) + "+" + std::to_string(spares);
+  }
   if (key == "longest_turn_us") {
     return json_text(*found) + " us";
   }

@@ -33,7 +33,8 @@ struct station {
   explicit station(std::string_view policy,
                    std::size_t workers = 2,
                    bool started = true,
-                   executors::turn_watch* watch = nullptr)
+                   executors::turn_watch* watch = nullptr,
+                   std::size_t spares = 0)
       : is_loop_bound(policy == "loop-bound") {
     if (is_loop_bound) {
       for (std::size_t i = 0; i != workers; ++i) {
@@ -47,6 +48,7 @@ struct station {
     with.workers = workers;
     with.run = &job::run;
     with.watch = watch;
+    with.spares = spares;
     for (const auto& loop : loops) {
       with.loops.push_back(loop.get());
     }

@@ -110,6 +110,17 @@ BOOST_AUTO_TEST_CASE(say_how_many_instances_a_topic_has) {
   BOOST_TEST(options_of(more, "echo").instances.value() == 5U);
 }
 
+BOOST_AUTO_TEST_CASE(refuse_spare_workers_where_nobody_could_stand_in) {
+  check_says(
+      refusal_of({.file = "[executors.mine]\npolicy = \"cooperative\"\nspare_workers = 1\n"}),
+      {"executor 'mine' is cooperative", "only work-stealing has spare workers"});
+  check_says(refusal_of({.flags = {{"spare-workers", "1"}, {"watchdog", "0"}}}),
+             {"--spare-workers", "watchdog is 0"});
+  check_says(refusal_of({.flags = {{"spare-workers", "1025"}}}), {"--spare-workers", "1024"});
+  check_says(refusal_of({.file = "[executors.mine]\nspare_workers = 1\n"}),
+             {"toml:2", "executor 'mine' has no policy"});
+}
+
 BOOST_AUTO_TEST_CASE(tell_where_a_bound_that_cannot_be_was_given) {
   for (const auto* value : {"0", "-1", "1000000001", "99999999999999999999", "many", "1k"}) {
     check_says(refusal_of({.flags = {{"queue-limit", std::string("echo=") + value}}}),

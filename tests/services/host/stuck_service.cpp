@@ -56,6 +56,13 @@ int main(int argc, char** argv) {
       argc,
       argv,
       [](mailroom::node& node) {
+        // Has no fibers, so that it keeps to no thread.
+        node.serve({.topic = "free"},
+                   mailroom::endpoint<stuck_handlers>()
+                       .method("hang", &stuck_handlers::hang)
+                       .method("suspend", &stuck_handlers::suspend)
+                       .method("quick", &stuck_handlers::quick))
+            .value();
         for (const char* topic : {"coop", "steal-0", "steal-1", "loop"}) {
           node.serve(
                   {.topic = topic},

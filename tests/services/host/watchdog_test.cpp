@@ -33,11 +33,13 @@ bool has(const std::string& text, const std::string& part) {
 /// The service in a process of its own, one topic on each executor (on work-stealing one for each
 /// of its two threads), and a node that calls it.
 struct scene {
-  explicit scene(const std::string& watchdog)
+  explicit scene(const std::string& watchdog, const std::string& spare_workers = "0")
       : service({MAILROOM_STUCK_SERVICE,
                  "--heartbeat=100ms",
                  "--watchdog=" + watchdog,
                  "--workers=2",
+                 "--spare-workers=" + spare_workers,
+                 "--place=free=work-stealing",
                  "--place=coop=cooperative",
                  "--place=steal-0=work-stealing",
                  "--place=steal-1=work-stealing",
@@ -168,6 +170,26 @@ BOOST_AUTO_TEST_CASE(control_plane_and_deadlines_go_on_while_every_executor_is_s
     BOOST_TEST(has(line, "stuck_handlers::hang"), line);
   }
   BOOST_TEST_MESSAGE(reports.front());
+}
+
+BOOST_AUTO_TEST_CASE(spare_workers_serve_other_topics_while_all_threads_are_stuck) {
+  scene at("100ms", "2");
+  auto first = at.of("steal-0").future_call<std::string>("hang");
+  auto second = at.of("steal-1").future_call<std::string>("hang");
+  BOOST_REQUIRE(eventually([&] { return at.reports().size() == 2; }));
+  for (int i = 0; i != 10; ++i) {
+    BOOST_TEST(at.of("free").call<std::string>("quick").value() == "quick");
+    BOOST_TEST(at.of("free").call<std::string>("suspend", 1).value() == "suspended");
+  }
+  BOOST_TEST(at.sum("spares") == 2U);
+  for (const auto& line : at.reports()) {
+    BOOST_TEST(has(line, " relieved=true "), line);
+  }
+  at.open_gate();
+  BOOST_TEST(first.get().value() == "hung");
+  BOOST_TEST(second.get().value() == "hung");
+  BOOST_TEST(eventually([&] { return at.sum("spares") == 0; }));
+  BOOST_TEST(at.of("free").call<std::string>("quick").value() == "quick");
 }
 
 BOOST_AUTO_TEST_CASE(lets_those_ask_who_come_when_the_loop_is_stuck) {
