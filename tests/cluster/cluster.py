@@ -54,19 +54,48 @@ def last_for(seconds, meanwhile=lambda: None):
         time.sleep(min(0.01, max(0, end - time.monotonic())))
 
 
-class Server:
-    def __init__(self, test, name, host, flags, program="cluster_server"):
+class Idle:
+    """How much of the time of all cores nobody has used since it was made."""
+
+    def __init__(self):
+        self.before = self._ticks()
+
+    @staticmethod
+    def _ticks():
+        with open("/proc/stat", encoding="ascii") as file:
+            return [int(each) for each in file.readline().split()[1:9]]
+
+    def share(self):
+        spent = [now - before for now, before in zip(self._ticks(), self.before)]
+        return spent[3] / max(1, sum(spent))
+
+
+class Program:
+    """What servers and clients have in common: they run, as `process`."""
+
+    def is_watched(self):
+        """By AddressSanitizer, which keeps memory that has been freed."""
+        with open(f"/proc/{self.process.child.pid}/maps", encoding="utf-8") as file:
+            return "libasan" in file.read()
+
+    def resident(self):
+        """Bytes of memory."""
+        with open(f"/proc/{self.process.child.pid}/statm", encoding="ascii") as file:
+            return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
+class Server(Program):
+    def __init__(self, test, name, host, flags, program="cluster_server", port=PORT):
         self.test, self.name, self.host, self.program = test, name, host, program
-        self.address = f"tcp://{host.address}:{PORT}"
         self.journal = os.path.join(test.folder, f"{name}.executions")
-        self.flags = ("--listen", self.address, "--name", name, *flags)
+        self.flags = ("--listen", f"tcp://{host.address}:{port}", "--name", name, *flags)
         if program == "cluster_server":
             self.flags += ("--journal", self.journal)
-        self.process = None
+        self.address = self.process = None
 
     def start(self):
         self.process = self.test.started(self.host.start(self.program, *self.flags))
-        self.process.ready()
+        self.address = self.process.ready()
         return self
 
     def signal(self, number):
@@ -87,20 +116,10 @@ class Server:
         last = accounts.last_line(self.journal)
         return last is not None and accounts.seconds(last[1]) > when
 
-    def is_watched(self):
-        """By AddressSanitizer, which keeps memory that has been freed."""
-        with open(f"/proc/{self.process.child.pid}/maps", encoding="utf-8") as file:
-            return "libasan" in file.read()
 
-    def resident(self):
-        """Bytes of memory."""
-        with open(f"/proc/{self.process.child.pid}/statm", encoding="ascii") as file:
-            return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
-
-
-class Client:
+class Client(Program):
     def __init__(self, test, name, host, servers, flags, load):
-        self.host = host
+        self.name, self.host = name, host
         self.journal = os.path.join(test.folder, f"{name}.calls")
         self.process = test.started(host.start(
             "cluster_client", "--name", name, "--journal", self.journal,
@@ -156,9 +175,9 @@ class ClusterTest(unittest.TestCase):
         self.processes.append(one)
         return self.stack.enter_context(one)
 
-    def server(self, name, *flags, on=None):
-        """On a host of its own, which has its name, or on one that is there."""
-        made = Server(self, name, on or self.network.host(name), flags).start()
+    def server(self, name, *flags, on=None, port=PORT):
+        """On a host of its own, which has its name, or on one that is there. Port 0: the system chooses."""
+        made = Server(self, name, on or self.network.host(name), flags, port=port).start()
         self.all_servers.append(made)
         return made
 
@@ -175,6 +194,17 @@ class ClusterTest(unittest.TestCase):
             calls.update(accounts.read_calls(client.journal))
         executions = [each for server in self.all_servers for each in server.executions() if each.id in calls]
         return accounts.Accounts(calls, executions)
+
+    def assert_offered(self, rate, client, idle):
+        """It has made so many calls in a second, unless the machine had no time for it since `idle` was made."""
+        sent = [call.sent for call in client.calls()]
+        offered = (len(sent) - 1) / (sent[-1] - sent[0])
+        left = idle.share()
+        print(f"{offered:.0f} calls a second are offered, the machine is idle for {left:.0%} of the time")
+        if offered < rate:
+            if left > 0.05:
+                raise TooSlow(f"{offered:.0f} calls a second are offered, not {rate}, though the machine has time")
+            print("the machine is too busy for more")
 
     def assert_taken_over(self, limit, since, client):
         """A call that is sent so long after the fault is answered."""

@@ -20,11 +20,11 @@ class DirectoryCase(cluster.ClusterTest):
         self.known = ("--directory", self.directory.address)
 
     def nodes(self):
-        """Who the directory says is there."""
+        """Who the directory says is there, and at which address."""
         said = process.run("mailroom", "nodes", "--directory", self.directory.address, "--json",
                            within=("ip", "netns", "exec", "directory"))
         self.assertEqual(said[0], 0, said)
-        return {node["name"] for node in json.loads(said[1])}
+        return {node["name"]: node["address"] for node in json.loads(said[1])}
 
     def registered(self):
         """Who has registered since it was started, as its log tells."""
@@ -42,7 +42,7 @@ class DirectoryCase(cluster.ClusterTest):
         # Asking with a command would take a good part of what is measured.
         cluster.until(lambda: {"a", "b"} <= self.registered(), "everyone is back")
         back = time.monotonic() - returned
-        self.assertLessEqual({"a", "b"}, self.nodes())
+        self.assertLessEqual({"a", "b"}, set(self.nodes()))
         cluster.until(lambda: all(each.started_since(returned + back) for each in servers), "both work")
         steady.finish()
         found = self.accounts()

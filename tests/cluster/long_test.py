@@ -27,8 +27,13 @@ class LongRestart(restart_test.RestartCase):
 
 
 class LongHerd(herd_test.HerdCase):
+    @cluster.best_of(2)
     def test_200_clients_lose_their_server(self):
-        self.lose_server(10, 20)
+        self.lose_server(200, 10)
+
+    @cluster.best_of(2)
+    def test_200_clients_lose_their_server_which_is_back_at_once(self):
+        self.lose_server(200, 0)
 
 
 class LongSlowLink(slow_link_test.SlowLinkCase):

@@ -56,7 +56,7 @@ class Network:
 
 
 class Host:
-    MOST = 100
+    MOST = 250
 
     def __init__(self, name, number, emulated):
         self.name, self.address, self.link = name, f"10.0.0.{number}", None
@@ -69,7 +69,7 @@ class Host:
             run("ip", "link", "set", f"end{number}", "netns", name, "name", "eth0")
         # Neighbours are known, so that no lost question for them stops what a test is about.
         neighbours = "".join(f"neigh replace 10.0.0.{n} lladdr {self._mac(n)} nud permanent dev eth0\n"
-                             for n in range(1, self.MOST) if n != number)
+                             for n in range(1, self.MOST + 1) if n != number)
         run("ip", "-n", name, "-batch", "-", said=f"link set lo up\nlink set eth0 address {self._mac(number)}\n"
             f"addr add {self.address}/24 dev eth0\nlink set eth0 up\n{neighbours}")
         run("ip", "link", "set", port, "master", "switch", "up")
@@ -108,10 +108,17 @@ class Host:
 
     def bytes(self):
         """That have come and gone."""
+        return sum(self._bytes())
+
+    def received(self):
+        """Bytes that have come."""
+        return self._bytes()[0]
+
+    def _bytes(self):
         shown = subprocess.run(["ip", "-n", self.name, "-s", "-j", "link", "show", "dev", "eth0"], capture_output=True,
                                text=True, check=True)
         figures = json.loads(shown.stdout)[0]["stats64"]
-        return figures["rx"]["bytes"] + figures["tx"]["bytes"]
+        return figures["rx"]["bytes"], figures["tx"]["bytes"]
 
     def attempts(self):
         """Who begins to connect to this host, from now on."""
@@ -165,7 +172,7 @@ class Attempts:
     # Of IPv4 packets, TCP segments with SYN and without ACK (classic BPF: code, jump if true, if false, operand).
     ONLY_SYN = ((0x30, 0, 0, 9), (0x15, 0, 5, 6), (0xb1, 0, 0, 0), (0x50, 0, 0, 13), (0x54, 0, 0, 0x12),
                 (0x15, 0, 1, 2), (0x06, 0, 0, 0xffff), (0x06, 0, 0, 0))
-    SO_ATTACH_FILTER, ETH_P_IP = 26, 0x0800
+    SO_ATTACH_FILTER, SO_TIMESTAMPNS, ETH_P_IP = 26, 35, 0x0800
 
     def __init__(self, namespace):
         self.seen = []  # (time, address that it came from, port that it went to)
@@ -181,18 +188,21 @@ class Attempts:
         held = ctypes.create_string_buffer(code)
         self.socket.setsockopt(socket.SOL_SOCKET, self.SO_ATTACH_FILTER,
                                struct.pack("HL", len(self.ONLY_SYN), ctypes.addressof(held)))
+        self.socket.setsockopt(socket.SOL_SOCKET, self.SO_TIMESTAMPNS, 1)
         self.socket.bind(("eth0", self.ETH_P_IP))
 
     def read(self):
-        """All so far. Times are those of reading: to be called often where they matter."""
+        """All so far, with the times when they came."""
         while True:
             try:
-                packet, where = self.socket.recvfrom(2048)
+                packet, (said, *_), _, where = self.socket.recvmsg(2048, 100)
             except BlockingIOError:
                 return self.seen
             if where[2] == socket.PACKET_HOST:
+                seconds, nanoseconds = struct.unpack("qq", said[2])
+                when = seconds + nanoseconds / 1e9 - time.time() + time.monotonic()
                 port = struct.unpack_from("!H", packet, (packet[0] & 0x0f) * 4 + 2)[0]
-                self.seen.append((time.monotonic(), socket.inet_ntoa(packet[12:16]), port))
+                self.seen.append((when, socket.inet_ntoa(packet[12:16]), port))
 
     def close(self):
         self.socket.close()
