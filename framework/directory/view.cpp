@@ -2,12 +2,32 @@
 
 #include <algorithm>
 #include <iterator>
+#include <string_view>
 #include <utility>
 
 namespace mailroom::directory {
 namespace {
 
 constexpr std::size_t most_left = 4096;
+
+// Whether others than those on the same machine, or network, can reach it there.
+bool is_far_reaching(std::string_view address) {
+  constexpr std::string_view near[] = {"127.", "localhost:", "[::1]", "169.254.", "[fe80:"};
+  const auto host = address.find("://");
+  if (!address.starts_with("tcp://")) {
+    return false;
+  }
+  const auto rest = address.substr(host + 3);
+  return std::none_of(std::begin(near), std::end(near), [&](std::string_view each) {
+    return rest.starts_with(each);
+  });
+}
+
+// Of two addresses of a process that which leads there from more places; of two alike always the
+// same.
+bool leads_farther(std::string_view one, std::string_view other) {
+  return std::pair(!is_far_reaching(one), one) < std::pair(!is_far_reaching(other), other);
+}
 
 // Two words about one process.
 void unite(registration& into, const registration& also) {
@@ -115,7 +135,9 @@ void view::merge() {
           {incarnation, incarnation == wire::identity{} ? address : std::string()}, each.what);
       if (!is_new) {
         unite(at->second, each.what);
-        at->second.address = std::min(at->second.address, address);
+        if (leads_farther(address, at->second.address)) {
+          at->second.address = address;
+        }
       }
     }
   }

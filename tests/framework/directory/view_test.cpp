@@ -112,6 +112,19 @@ BOOST_AUTO_TEST_CASE(has_a_process_that_is_reached_in_two_ways_once) {
   BOOST_TEST(v.all().begin()->second.topics.size() == 2U);
 }
 
+// Who asked a directory on the same machine told all others to look for it on theirs.
+BOOST_AUTO_TEST_CASE(has_it_where_others_reach_it_rather_than_on_its_own_machine) {
+  for (const auto* near :
+       {"tcp://127.0.0.1:1", "tcp://[::1]:1", "tcp://169.254.0.1:1", "ipc:///x"}) {
+    for (const auto* far : {"tcp://192.0.2.1:1", "tcp://a.example:1"}) {
+      directory::view v;
+      v.tell("a", joins({node_at(near, 1, {topic("t")})}), now);
+      v.tell("b", joins({node_at(far, 1, {topic("t")})}), now);
+      BOOST_TEST(there(v) == names{far}, boost::test_tools::per_element());
+    }
+  }
+}
+
 BOOST_AUTO_TEST_CASE(takes_it_for_draining_when_one_directory_says_so) {
   directory::view v;
   auto drains = node_at("tcp://x:1", 1, {topic("t")});
