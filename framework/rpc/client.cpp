@@ -57,6 +57,11 @@ result<const rpc::method_name*> client::learn(std::string_view method) const {
   if (auto good = rpc::check_target(to_); !good) {
     return good.error();
   }
+  if (with_.among == balance::by_key && with_.spread_by == 0) {
+    return error(errc::invalid_value,
+                 execution::not_run,
+                 "balance::by_key without a key to go by: give call_options::key");
+  }
   if (method.size() > wire::max_text) {
     return error(errc::no_such_method,
                  execution::not_run,

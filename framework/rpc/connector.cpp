@@ -262,6 +262,7 @@ result<void> connector::submit_cast(ref<pending_call> call) {
 void connector::on_ready() noexcept {
   if (look_.exchange(false, std::memory_order_acq_rel)) {
     send_rested();
+    route_those_that_may_choose();
     look_for_expired();
   }
   pending_call* newest = submitted_.exchange(nullptr, std::memory_order_acquire);
@@ -358,6 +359,11 @@ void connector::look_for_expired() {
   });
   if (!resting_.empty()) {
     next = std::min(next, resting_.begin()->first);
+  }
+  for (const auto& call : waiting_) {
+    if (!call->what.servers->may_choose && call->what.servers->choose_at != time_point::max()) {
+      next = std::min(next, call->what.servers->choose_at);
+    }
   }
   watched_ = next;
   if (next != time_point::max()) {

@@ -261,6 +261,9 @@ class connector final : private executors::event_loop::source, private executors
   void cancel_here(pending_call& call) noexcept;
 
   bool is_settled(const topic_servers& servers) const noexcept;
+  /// False: others that may serve it are still being asked, and it pays to wait for them.
+  bool may_choose(topic_servers& servers);
+  void route_those_that_may_choose();
   bool waits_for_servers(const ref<pending_call>& fanout);
   void wait_for_server(ref<pending_call> call);
   error no_server(const pending_call& call) const;

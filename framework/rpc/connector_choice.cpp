@@ -62,7 +62,7 @@ outbound_link* connector::pick(const pending_call& call) {
   if (!servers.known) {
     look_up(servers);
   }
-  if (servers.ready.empty()) {
+  if (servers.ready.empty() || (!servers.may_choose && !may_choose(servers))) {
     return nullptr;
   }
   if (call.among != balance::round_robin || call.attempt != 0 || someone_rests_ ||

@@ -16,6 +16,38 @@ bool connector::is_settled(const topic_servers& servers) const noexcept {
          });
 }
 
+// The first to be connected would get the first calls of every client, whatever the weights and
+// keys.
+bool connector::may_choose(topic_servers& servers) {
+  constexpr duration longest = std::chrono::milliseconds(100);
+  const time_point now = loop_.now();
+  if (servers.choose_at == time_point::max()) {
+    servers.choose_at = now + longest;
+  }
+  servers.may_choose = is_settled(servers) || now >= servers.choose_at;
+  if (!servers.may_choose) {
+    watch_deadline(deadline(servers.choose_at));
+  }
+  return servers.may_choose;
+}
+
+void connector::route_those_that_may_choose() {
+  const time_point now = loop_.now();
+  const auto held = [&](const ref<pending_call>& call) {
+    return !call->what.servers->may_choose && call->what.servers->choose_at <= now;
+  };
+  if (std::none_of(waiting_.begin(), waiting_.end(), held)) {
+    return;
+  }
+  auto again = std::exchange(waiting_, {});
+  for (auto& each : again) {
+    let_go(*each);
+  }
+  for (auto& each : again) {
+    route(std::move(each));
+  }
+}
+
 /// One that goes to all servers waits until they are known.
 bool connector::waits_for_servers(const ref<pending_call>& fanout) {
   if (!fanout->what.servers->awaited.load(std::memory_order_relaxed)) {

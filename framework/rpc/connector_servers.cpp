@@ -47,6 +47,10 @@ void connector::route(ref<pending_call> call) {
   if (call->done()) {
     return;
   }
+  if (!call->what.servers->ready.empty() && !call->what.servers->may_choose) {
+    wait_for_server(std::move(call));
+    return;
+  }
   if (only_stuck_serve(*call)) {
     counters_.busy.fetch_add(1, std::memory_order_relaxed);
     end(*call,
@@ -153,7 +157,9 @@ std::string connector::nearest_topic(const wire::route& names) const {
 }
 
 void connector::look_up(topic_servers& servers) {
-  servers.known = true;
+  if (!std::exchange(servers.known, true)) {
+    servers.turn = dice_.roll() % 1'000'000;  // Or the first calls of all clients go to the same.
+  }
   servers.ready.clear();
   servers.ring.reset();
   servers.stuck = 0;

@@ -43,6 +43,10 @@ struct topic_servers {
   /// A directory has still to say who serves it, or a connection to come up. Written by the loop's
   /// thread, but for the first time.
   std::atomic<bool> awaited{false};
+  /// Who serves it has been told as far as one can wait for, and calls may go to one of those. Loop
+  /// thread only, as until when they wait for that.
+  bool may_choose = false;
+  time_point choose_at = time_point::max();
 };
 
 /// The name of a method at a target, made once and then compared and sent by number.
