@@ -19,7 +19,7 @@ bool connector::is_settled(const topic_servers& servers) const noexcept {
 // The first to be connected would get the first calls of every client, whatever the weights and
 // keys.
 bool connector::may_choose(topic_servers& servers) {
-  constexpr duration longest = std::chrono::milliseconds(100);
+  constexpr duration longest = std::chrono::milliseconds(250);
   const time_point now = loop_.now();
   if (servers.choose_at == time_point::max()) {
     servers.choose_at = now + longest;

@@ -6,6 +6,7 @@
 
 #include <chrono>
 #include <future>
+#include <map>
 #include <set>
 #include <string>
 #include <vector>
@@ -112,6 +113,27 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(reaches_all_with_the_first_fanout, Kind, kinds) {
   for (const char* name : {"a", "b"}) {
     BOOST_TEST(asks.prepare({.server = name}).template call<int>("counted").value() == 1);
   }
+}
+
+// Who was connected first got the first calls of each client.
+BOOST_AUTO_TEST_CASE_TEMPLATE(has_the_first_calls_of_all_clients_go_by_key, Kind, kinds) {
+  Kind at;
+  at.expects("naming", {"a", "b", "c"});
+  const auto a = at.serve("a", {"naming"});
+  const auto b = at.serve("b", {"naming"});
+  const auto c = at.serve("c", {"naming"});
+  std::map<std::string, std::set<std::string>> seen;
+  for (int i = 0; i < 6; ++i) {
+    for (const auto* key : {"one", "two"}) {
+      node caller(at.caller());
+      caller.start().value();
+      const auto by_key =
+          client(caller, {.topic = "naming"}).prepare({.timeout = patience, .key = key});
+      seen[key].insert(by_key.template call<std::string>("who").value());
+    }
+  }
+  BOOST_TEST(seen["one"].size() == 1U);
+  BOOST_TEST(seen["two"].size() == 1U);
 }
 
 BOOST_AUTO_TEST_CASE_TEMPLATE(never_takes_another_server_for_the_one_that_is_named, Kind, kinds) {

@@ -74,6 +74,23 @@ BOOST_AUTO_TEST_CASE(lists_who_has_registered_when_their_start_returns) {
   }
 }
 
+// It got the first calls of clients that were connected to it first.
+BOOST_AUTO_TEST_CASE(gives_a_server_of_weight_0_nothing_from_the_first_call_on) {
+  embedded_deployment at;
+  node light({.name = "light",
+              .listen = "tcp://127.0.0.1:0",
+              .directory = at.addresses(),
+              .labels = {.weight = 0}});
+  serve_name(light, "naming");
+  light.start().value();
+  const auto heavy = at.serve("heavy", {"naming"});
+  for (int i = 0; i < 10; ++i) {
+    node caller(at.caller());
+    caller.start().value();
+    BOOST_TEST(of(caller, "naming").call<std::string>("who").value() == "heavy");
+  }
+}
+
 BOOST_AUTO_TEST_CASE(forgets_who_stops_at_once) {
   embedded_deployment at;
   operator_of sees(at.addresses().front());
