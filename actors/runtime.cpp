@@ -12,7 +12,8 @@
 #include <caf/send.hpp>
 
 #include <algorithm>
-#include <atomic>
+#include <map>
+#include <mutex>
 #include <optional>
 #include <utility>
 
@@ -93,9 +94,18 @@ class runtime::impl {
     if (!at.worker.is_anywhere() || !keeps) {
       return at.worker;
     }
-    return executors::affinity::worker(
-        static_cast<std::uint32_t>(next_worker_.fetch_add(1, std::memory_order_relaxed) %
-                                   std::max<std::size_t>(at.on.workers(), 1)));
+    const std::lock_guard lock(mutex_);
+    std::size_t& next = next_worker_[&at.on];
+    const std::size_t all = std::max<std::size_t>(at.on.workers(), 1);
+    auto worker = executors::affinity::anywhere();
+    for (std::size_t tried = 0; tried != all; ++tried) {
+      worker = executors::affinity::worker(static_cast<std::uint32_t>(next));
+      next = (next + 1) % all;
+      if (!at.on.is_stuck(worker)) {
+        break;
+      }
+    }
+    return worker;
   }
 
  private:
@@ -104,7 +114,8 @@ class runtime::impl {
   scheduler* scheduler_ = nullptr;  // Owned by system_.
   std::unique_ptr<caf::actor_system> system_;
   std::optional<endpoint_actor::surroundings> surroundings_;
-  std::atomic<std::size_t> next_worker_{0};
+  std::mutex mutex_;
+  std::map<executors::executor*, std::size_t> next_worker_;  // Guarded by mutex_.
 };
 
 executors::verdict runtime::run_turn(void* item, executors::executor& where) noexcept {
@@ -141,6 +152,15 @@ std::unique_ptr<endpoint> runtime::spawn(std::shared_ptr<const rpc::endpoint_def
       std::move(what), std::move(topic), calls_out, home.on, worker, impl_->surroundings()});
   impl::leave();
   return std::make_unique<held_endpoint>(std::move(spawned));
+}
+
+runtime::place runtime::settle(endpoint& which, const place& at) {
+  return {at.on, impl_->worker_for(which.activation().definition(), at)};
+}
+
+void runtime::visit(const place& at, std::function<void()> then) {
+  impl_->serve_with(at.on);
+  impl_->surroundings().units.visit(at.on, at.worker, std::move(then));
 }
 
 std::shared_ptr<rpc::relocation> runtime::move(endpoint& which,

@@ -61,6 +61,13 @@ class runtime {
                                   rpc::connector& calls_out,
                                   const place& home);
 
+  /// `at`, and the worker there that `which` would keep to, if to one: each has its turn, but those
+  /// that are stuck. @threadsafe
+  place settle(endpoint& which, const place& at);
+
+  /// Has `then` run as a turn at `at`: when it does, turns are run there. @threadsafe
+  void visit(const place& at, std::function<void()> then);
+
   /// Moves an endpoint to another place in the same node; see `activation::relocate`. `tell`
   /// hears on a turn, or on the thread that drops the endpoint, that the first turn at `to` has
   /// begun or why it stays. What is returned may be given to `activation::withdraw`. @threadsafe

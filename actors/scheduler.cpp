@@ -56,19 +56,19 @@ class headcount {
   std::size_t here_ = 0;  // Guarded by mutex_.
 };
 
+// Runs a function as a turn of an executor, once.
 class visitor final : public caf::resumable {
  public:
-  explicit visitor(std::shared_ptr<headcount> counted_by) : counted_by_(std::move(counted_by)) {}
+  explicit visitor(std::function<void()> then) : then_(std::move(then)) {}
   resume_result resume(caf::execution_unit*, std::size_t) override {
-    CAF_SET_LOGGER_SYS(nullptr);
-    counted_by_->arrive();
+    then_();
     return done;
   }
   void intrusive_ptr_add_ref_impl() override {}
   void intrusive_ptr_release_impl() override { delete this; }
 
  private:
-  const std::shared_ptr<headcount> counted_by_;
+  const std::function<void()> then_;
 };
 
 }  // namespace
@@ -109,10 +109,19 @@ void scheduler::visit_threads(time_point until) {
   const auto visited = std::make_shared<headcount>();
   const auto workers = usual_.all_workers();
   for (const auto worker : workers) {
-    hold();
-    usual_.submit(static_cast<caf::resumable*>(new visitor(visited)), worker);
+    visit(usual_, worker, [visited] {
+      CAF_SET_LOGGER_SYS(nullptr);
+      visited->arrive();
+    });
   }
   visited->wait_for(workers.size(), until - host_.now());
+}
+
+void scheduler::visit(executors::executor& on,
+                      executors::affinity worker,
+                      std::function<void()> then) {
+  hold();
+  on.submit(static_cast<caf::resumable*>(new visitor(std::move(then))), worker);
 }
 
 void scheduler::enqueue(caf::resumable* runnable) {

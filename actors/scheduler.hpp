@@ -13,6 +13,7 @@
 
 #include <atomic>
 #include <cstddef>
+#include <functional>
 #include <mutex>
 
 namespace mailroom::actors {
@@ -88,6 +89,8 @@ class scheduler final : public caf::scheduler::abstract_coordinator {
   static executors::verdict run_turn(void* item, executors::executor& where) noexcept;
 
   void enqueue(caf::resumable* runnable) override;
+  /// Has `on`, which serves items of this actor system, run `then` as a turn. @threadsafe
+  void visit(executors::executor& on, executors::affinity worker, std::function<void()> then);
   caf::actor_clock& clock() noexcept override { return clock_; }
   bool detaches_utility_actors() const override { return false; }
   void start() override;

@@ -110,8 +110,16 @@ auto fields(some<ledger> auto& of) {
 }
 
 auto fields(some<farewell> auto& of) {
-  return make_define_map(
-      "incarnation", of.incarnation, "node", of.node, "address", of.address, "ledger", of.counted);
+  return make_define_map("incarnation",
+                         of.incarnation,
+                         "node",
+                         of.node,
+                         "address",
+                         of.address,
+                         "ledger",
+                         of.counted,
+                         "counted_ms",
+                         of.counted_ms);
 }
 
 auto fields(some<departed> auto& of) {

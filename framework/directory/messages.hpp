@@ -82,6 +82,7 @@ struct farewell {
   std::string node;
   std::string address;  ///< Empty: it was only a client.
   ledger counted;
+  std::uint64_t counted_ms = 0;  ///< For how long.
 };
 
 /// A node that is no longer there.

@@ -25,7 +25,7 @@ struct registration {
   std::string node;  ///< As it calls itself.
   wire::identity incarnation{};
   /// When it started, milliseconds of the wall clock of its host: tells which of two incarnations
-  /// at one address is the newer one, and nothing else.
+  /// at one address is the newer one, and operators since when it runs.
   std::int64_t born = 0;
   std::string address;      ///< Published: where its control plane is reached.
   std::vector<key> topics;  ///< That it serves; sorted, each once.

@@ -58,7 +58,8 @@ struct statistics {
   std::uint64_t wakeups = 0;  ///< How often a sleeping thread was woken from outside.
   std::uint64_t hops = 0;     ///< Items submitted from another thread than those that serve their
                               ///< queue: what was handed over.
-  duration busy{0};           ///< Time spent in turns, summed over the threads.
+  duration busy{0};  ///< Time spent in turns, summed over the threads; those that still run
+                     ///< included where somebody watches, as in the next.
   duration longest_turn{0};
   std::size_t stuck = 0;          ///< Threads in a turn that has gone on for too long, now.
   std::uint64_t stuck_turns = 0;  ///< Such turns so far, each counted when it was found.
@@ -129,6 +130,10 @@ class executor {
     }
     return all;
   }
+
+  /// Whether the thread that this names is in a turn which goes on for too long; false where nobody
+  /// watches.
+  virtual bool is_stuck(affinity) const noexcept { return false; }
 
   /// The event loop that items with this affinity run on; null where threads are no loops. On
   /// loops an item should keep to one: what it waits for lives there.

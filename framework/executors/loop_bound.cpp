@@ -112,6 +112,7 @@ class loop_bound::seat final : public event_loop::source {
   }
 
   std::uint64_t turns() const noexcept { return meter_.turns.get(); }
+  bool is_stuck() const noexcept { return mark_.is_stuck(); }
 
  private:
   bool draining() const noexcept { return drained_ != nullptr; }
@@ -196,6 +197,10 @@ bool loop_bound::on_own_thread() const noexcept {
 affinity loop_bound::own_worker() const noexcept {
   return on_own_thread() ? affinity::worker(static_cast<std::uint32_t>(here()))
                          : affinity::anywhere();
+}
+
+bool loop_bound::is_stuck(affinity where) const noexcept {
+  return !where.is_anywhere() && seats_[where.index() % seats_.size()]->is_stuck();
 }
 
 event_loop* loop_bound::loop_of(affinity where) const noexcept {

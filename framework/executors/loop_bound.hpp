@@ -33,6 +33,7 @@ class loop_bound final : public executor {
   bool on_own_thread() const noexcept override;
   affinity own_worker() const noexcept override;
   std::size_t workers() const noexcept override { return with_.loops.size(); }
+  bool is_stuck(affinity where) const noexcept override;
   event_loop* loop_of(affinity where) const noexcept override;
   /// `parks` and `wakeups` are those of the loops, which others use too.
   statistics stats() const override;

@@ -245,11 +245,25 @@ void turn_mark::leave() noexcept {
   std::atomic_signal_fence(std::memory_order_release);
 }
 
+duration turn_mark::age() const noexcept {
+  const auto since = since_.load(std::memory_order_relaxed);
+  return by_ == nullptr || since == none
+             ? duration::zero()
+             : std::max<duration>(duration::zero(),
+                                  by_->with_.host->now() - time_point(duration(since)));
+}
+
+bool turn_mark::is_stuck() const noexcept {
+  return by_ != nullptr && age() >= by_->with_.limit;
+}
+
+// A turn that does not end would not be seen in figures that count it when it has.
 void turn_mark::add_to(statistics& sum) const noexcept {
   sum.stuck_turns += reported_turns_.load(std::memory_order_relaxed);
-  const auto since = since_.load(std::memory_order_relaxed);
-  if (by_ != nullptr && since != none &&
-      by_->with_.host->now() - time_point(duration(since)) >= by_->with_.limit) {
+  const duration so_far = age();
+  sum.busy += so_far;
+  sum.longest_turn = std::max(sum.longest_turn, so_far);
+  if (by_ != nullptr && so_far >= by_->with_.limit) {
     ++sum.stuck;
   }
 }

@@ -135,12 +135,16 @@ class turn_mark {
   void rest() noexcept { since_.store(none, std::memory_order_relaxed); }
 
   /// @threadsafe
+  bool is_stuck() const noexcept;
+  /// @threadsafe
   void add_to(statistics& sum) const noexcept;
 
  private:
   friend class turn_watch;
   static constexpr time_point::rep none = std::numeric_limits<time_point::rep>::max();
 
+  /// How long its turn has gone on; zero in none, and if nobody watches.
+  duration age() const noexcept;
   static void on_signal(int number, siginfo_t* info, void* interrupted);
 
   turn_watch* const by_;

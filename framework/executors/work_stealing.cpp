@@ -73,6 +73,15 @@ affinity work_stealing::affinity_of(std::size_t index) const noexcept {
       static_cast<std::uint32_t>(index < regular_ ? index : index - regular_ + first_spare));
 }
 
+work_stealing::worker& work_stealing::worker_of(affinity where) const noexcept {
+  return *workers_[where.index() < first_spare ? where.index() % regular_
+                                               : where.index() - first_spare + regular_];
+}
+
+bool work_stealing::is_stuck(affinity where) const noexcept {
+  return !where.is_anywhere() && worker_of(where).mark.is_stuck();
+}
+
 std::vector<affinity> work_stealing::all_workers() const {
   std::vector<affinity> all;
   for (std::size_t i = 0; i != started_.load(); ++i) {
@@ -86,8 +95,7 @@ std::vector<affinity> work_stealing::all_workers() const {
 void work_stealing::submit(void* item, affinity where) noexcept {
   worker* const own = on_own_thread() ? worker::current : nullptr;
   if (!where.is_anywhere()) {
-    worker& home = *workers_[where.index() < first_spare ? where.index() % regular_
-                                                         : where.index() - first_spare + regular_];
+    worker& home = worker_of(where);
     if (own == &home) {
       home.pinned.push(item);
     } else if (home.pinned.push_from_outside(item)) {

@@ -44,6 +44,7 @@ class work_stealing final : public executor {
   affinity own_worker() const noexcept override;
   std::size_t workers() const noexcept override { return regular_; }
   std::vector<affinity> all_workers() const override;
+  bool is_stuck(affinity where) const noexcept override;
   statistics stats() const override;
   bool relieve(const turn_mark& stuck) noexcept override;
   std::vector<void*> stop(deadline until) override;
@@ -54,6 +55,7 @@ class work_stealing final : public executor {
   // A worker's life: work_stealing.cpp.
   void start(worker& w);
   affinity affinity_of(std::size_t index) const noexcept;
+  worker& worker_of(affinity where) const noexcept;
   void run(worker& w) noexcept;
   time_point run_turn(worker& w, void* item) noexcept;
   void* next(worker& w) noexcept;

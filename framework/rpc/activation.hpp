@@ -131,9 +131,9 @@ class activation final : public async::home {
   /// @threadsafe
   void relocate(std::shared_ptr<relocation> to);
 
-  /// Gives up a relocation that has not happened yet, with `why`; otherwise does nothing.
+  /// Gives up a relocation with `why`. False: it has set out, and does not come back.
   /// @threadsafe
-  void withdraw(std::shared_ptr<relocation> what, const error& why);
+  bool withdraw(std::shared_ptr<relocation> what, const error& why);
 
   /// @threadsafe
   const std::string& executor_name() const noexcept { return runner_.executor_name(); }
@@ -156,6 +156,8 @@ class activation final : public async::home {
   std::uint32_t left() const noexcept {
     return accepted_.load(std::memory_order_relaxed) - queued_.load(std::memory_order_relaxed);
   }
+  /// Calls wait since it is to move, and cannot yet. @threadsafe
+  bool waits_to_move() const noexcept { return waits_to_move_.load(std::memory_order_relaxed); }
   /// None of those that wait has been started for too long: while that is so, new ones are refused.
   /// @threadsafe
   void set_stuck(bool stuck) noexcept { stuck_.store(stuck, std::memory_order_relaxed); }
@@ -278,6 +280,7 @@ class activation final : public async::home {
   void begin_relocation(std::shared_ptr<relocation> to) noexcept;
   void forget_relocation(const relocation& what) noexcept;
   void refuse_relocations() noexcept;
+  void relocations_changed() noexcept;
   bool leaves() noexcept;
   void arrive() noexcept;
 
@@ -295,6 +298,7 @@ class activation final : public async::home {
   std::atomic<std::uint32_t> delivered_{0};  // Calls, modulo 2^32.
   std::atomic<std::uint32_t> accepted_{0};   // Of these. Written on turns only, as the next three.
   std::atomic<bool> stuck_{false};           // Written by the control thread.
+  std::atomic<bool> waits_to_move_{false};   // Written on turns only.
   std::atomic<const method*> blocked_by_{nullptr};
   std::atomic<std::uint32_t> queued_{0};
   std::atomic<std::uint32_t> running_{0};

@@ -132,7 +132,9 @@ bool health::look_at(activation& at, duration since, std::uint32_t loop) {
   const std::uint64_t started = at.counts().started.load(std::memory_order_relaxed);
   const auto [found, is_new] = waiting_.try_emplace(&at);
   waiting& one = found->second;
-  one.unmoved = is_new || one.started != started ? duration::zero() : one.unmoved + since;
+  // What waits for a move is served after it, or where it was: that is bounded.
+  one.unmoved = is_new || one.started != started || at.waits_to_move() ? duration::zero()
+                                                                       : one.unmoved + since;
   one.started = started;
   one.look = looks_;
   if (is_new) {

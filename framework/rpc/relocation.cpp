@@ -46,10 +46,19 @@ void activation::relocate(std::shared_ptr<relocation> to) {
   post(*new relocation_note(*this, std::move(to), false));
 }
 
-void activation::withdraw(std::shared_ptr<relocation> what, const error& why) {
-  if (what->give_up(why)) {
-    post(*new relocation_note(*this, std::move(what), true));
+bool activation::withdraw(std::shared_ptr<relocation> what, const error& why) {
+  if (!what->give_up(why)) {
+    return false;
   }
+  post(*new relocation_note(*this, std::move(what), true));
+  return true;
+}
+
+void activation::relocations_changed() noexcept {
+  if (moving_ && moving_->wanted.empty()) {
+    moving_.reset();
+  }
+  waits_to_move_.store(moving_ && !moving_->left, std::memory_order_relaxed);
 }
 
 void activation::begin_relocation(std::shared_ptr<relocation> to) noexcept {
@@ -61,6 +70,7 @@ void activation::begin_relocation(std::shared_ptr<relocation> to) noexcept {
     moving_ = std::make_unique<relocations>();
   }
   moving_->wanted.push_back(std::move(to));
+  relocations_changed();
 }
 
 void activation::forget_relocation(const relocation& what) noexcept {
@@ -74,9 +84,7 @@ void activation::forget_relocation(const relocation& what) noexcept {
     return;
   }
   wanted.erase(found);
-  if (wanted.empty()) {
-    moving_.reset();
-  }
+  relocations_changed();
 }
 
 // Whether this turn ends here, so that the next one is somewhere else.
@@ -93,6 +101,7 @@ bool activation::leaves() noexcept {
     return moving_ && leaves();
   }
   moving_->left = true;
+  relocations_changed();
   runner_.move(*next);
   return true;
 }
@@ -104,9 +113,7 @@ void activation::arrive() noexcept {
   moving_->left = false;
   const auto done = std::move(moving_->wanted.front());
   moving_->wanted.pop_front();
-  if (moving_->wanted.empty()) {
-    moving_.reset();
-  }
+  relocations_changed();
   done->arrived();
 }
 

@@ -2,6 +2,7 @@
 
 #include <mailroom/services/host/node_impl.hpp>
 
+#include <chrono>
 #include <cstdint>
 #include <span>
 #include <utility>
@@ -30,6 +31,11 @@ void give_up_open(ledger::account& of) {
 }
 
 }  // namespace
+
+std::uint64_t running_node::counted_for() const {
+  const auto lived = std::chrono::duration_cast<std::chrono::milliseconds>(host_.now() - started_);
+  return static_cast<std::uint64_t>(lived.count());
+}
 
 ledger running_node::counted() const {
   ledger all;

@@ -43,6 +43,7 @@ class node::impl {
       topics;                                    // Exchange and topic of `served`.
   std::size_t topics_size = 0;                   // As peers are told of them.
   std::vector<running_node::ended_calls> ended;  // Of the runs before.
+  bool hung = false;                             // What ran when it was stopped still does.
   std::unique_ptr<running_node> running;
 };
 
@@ -161,11 +162,16 @@ bool node::stop(duration limit) {
   if (!impl_->running->close()) {
     // A handler that never returns still uses all of it; better lost than freed under its feet.
     static_cast<void>(impl_->running.release());
+    impl_->hung = true;
     return false;
   }
   impl_->ended.push_back(impl_->running->take_calls());
   impl_->running.reset();
   return drained;
+}
+
+bool node::is_hung() const noexcept {
+  return impl_->hung;
 }
 
 const std::string& node::address() const noexcept {

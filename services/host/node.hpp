@@ -165,6 +165,9 @@ class node {
   /// that theirs has stopped. Refused, with a line in the log and false, in a handler: it would
   /// wait for its own end.
   bool stop(duration limit = std::chrono::seconds(5));
+  /// A stop has left handlers running that do not end. What they use is kept, but statics would go
+  /// under their feet, or wait for them, when the process exits: let it end by `std::_Exit`.
+  bool is_hung() const noexcept;
 
   /// Moves the endpoints of a topic (of every exchange) to another executor while they serve: a
   /// policy's, or one of `node_options::executors`; or to another loop ("loop-bound/1"), where its
@@ -172,8 +175,10 @@ class node {
   /// and suspended coroutines go along; parked fibers end where they are, while later calls wait.
   /// Returns when the first turn has begun there, and no handler starts at the old one any more.
   /// Errors: `no_server` (nobody serves the topic here), `invalid_value` (no such executor; the
-  /// message names those that exist), `expired` (fibers were still parked after `limit`; everything
-  /// stays where it was). Blocks; not from a handler. @threadsafe after `start`
+  /// message names those that exist), `expired` (after `limit` fibers were still parked, a handler
+  /// ran, or the executor ran no turns; everything stays where it was, and the message says why),
+  /// `stopping`. Blocks, for `limit` or, if instances have to go back, twice that; not from a
+  /// handler. @threadsafe after `start`
   node_outcome place(const std::string& topic,
                      const std::string& executor,
                      duration limit = std::chrono::seconds(5));

@@ -121,7 +121,7 @@ void running_node::leave_directories(bool only_drains) {
     if (!membership_) {
       told->set_value();
     } else if (!only_drains) {
-      membership_->close({incarnation_, options_.name, address_, final_ledger()});
+      membership_->close({incarnation_, options_.name, address_, final_ledger(), counted_for()});
       for (const auto& [address, each] : directories_) {
         each->close();
       }

@@ -26,6 +26,7 @@
 #include <condition_variable>
 #include <cstddef>
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <future>
 #include <map>
@@ -52,10 +53,12 @@ result<executor_name> read_executor_name(const std::string& text,
 
 /// An option with a value that no node can have: its name ("heartbeat"), and what would be right.
 struct wrong_option {
-  const char* name;
+  std::string name;
   error why;
 };
 std::optional<wrong_option> find_wrong(const node_options& of);
+
+class topic_move;
 
 /// Everything that exists between `start` and `stop` of a node. Members are in the order in which
 /// they need each other; destruction goes the other way.
@@ -141,6 +144,11 @@ class running_node {
             const std::string& executor,
             duration limit,
             std::function<void(const result<void>&)> tell);
+  // Control thread, as moves_.
+  void begin_next_move(const std::string& topic);
+  void ended(const topic_move& move);
+  /// What has not set out stays where it is, now and from now on.
+  void end_moves();
   rpc::transport* transport_for(const std::string& address);
   result<void> open_ports();
   /// A port on each loop, the first at `address`.
@@ -155,6 +163,7 @@ class running_node {
   void open_membership();
   void join_directories();
   void leave_directories(bool only_drains);
+  bool drain_until(time_point until, duration limit, std::string& left);
   void add_directory(const std::string& address);
   directory::registration registration() const;
   rpc::control_client::options client_of(const std::string& address);
@@ -172,9 +181,14 @@ class running_node {
   void start_watchdog();
   void tell_of(const executors::stuck_turn& what) const;
   wire::buffer describe();
+  wire::buffer told_of_drain() const;
   wire::buffer executors_table();
+  /// How busy executors have been so far, now and then, so that the table can say how busy they
+  /// are.
+  void note_busy(time_point now);
   wire::buffer stats() const;
   ledger counted() const;
+  std::uint64_t counted_for() const;  // Milliseconds.
   /// The same when all that is still open has been given up.
   ledger final_ledger() const;
   wire::buffer peers() const;
@@ -208,6 +222,9 @@ class running_node {
   std::unique_ptr<executors::turn_watch> watchdog_;  // Null: there is none.
   std::map<std::string, std::unique_ptr<executors::executor>>
       executors_;  // By name. Guarded by endpoints_mutex_ once others can ask.
+  // What `note_busy` has seen, oldest first. Control thread.
+  std::map<std::string, std::deque<std::pair<time_point, duration>>> busy_;
+  time_point busy_noted_;
   std::optional<actors::runtime::place> usual_;  // Where those go that are placed nowhere else.
   std::uint32_t next_bound_ = 0;  // Loops by turns, for loop-bound endpoints and for the others.
   std::uint32_t next_other_ = 0;  // Both guarded by endpoints_mutex_.
@@ -223,6 +240,14 @@ class running_node {
   std::map<std::string, std::shared_ptr<rpc::reconnect_pause>> pauses_;  // Of those found.
   std::unique_ptr<directory::membership> membership_;                    // Null: no directories.
   bool drains_ = false;  // Directories have been told, or will be. Control thread.
+  struct drain_outcome {
+    bool drained = false;
+    std::string left;  // What was cancelled.
+  };
+  std::optional<drain_outcome> drained_;  // Control thread, as those who wait.
+  std::vector<rpc::control_server::answer> wait_for_drain_;
+  std::vector<std::shared_ptr<topic_move>> moves_;  // In the order asked. Control thread.
+  bool no_more_moves_ = false;                      // Control thread.
   std::vector<std::shared_ptr<void>> parts_;
   std::unique_ptr<actors::runtime> runtime_;
 

@@ -126,7 +126,10 @@ void running_node::start_health() {
       with,
       [this] { return arrived(); },
       [this](const wire::stuck& what) { control_server_->set_stuck(what); },
-      [this](time_point now) { awake_->pass(now); });
+      [this](time_point now) {
+        awake_->pass(now);
+        note_busy(now);
+      });
   control_server_->set_loops([this] { return health_->loops(); });
   health_->start();
 }

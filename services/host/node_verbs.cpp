@@ -1,6 +1,7 @@
 // What a node answers about itself on its control address.
 
 #include <mailroom/services/host/node_impl.hpp>
+#include <mailroom/services/host/pack_field.hpp>
 
 #include <mailroom/framework/observability/log.hpp>
 #include <mailroom/framework/rpc/method.hpp>
@@ -13,8 +14,6 @@
 
 namespace mailroom {
 namespace {
-
-using packer = msgpack::packer<wire::buffer>;
 
 const char* to_string(async::style how) {
   switch (how) {
@@ -44,12 +43,6 @@ std::int64_t microseconds(const timeval& used) {
   return std::int64_t{used.tv_sec} * 1'000'000 + used.tv_usec;
 }
 
-template <class T>
-void field(packer& out, std::string_view name, const T& value) {
-  out.pack(name);
-  out.pack(value);
-}
-
 // Of all instances together.
 void fields_of_calls(packer& out, const std::vector<const rpc::activation*>& instances) {
   const auto sum = [&](const auto& of) {
@@ -75,6 +68,12 @@ void fields_of_calls(packer& out, const std::vector<const rpc::activation*>& ins
 }
 
 }  // namespace
+
+wire::buffer running_node::told_of_drain() const {
+  wire::buffer told;
+  wire::pack(told, std::tuple(options_.name, drained_->drained, drained_->left));
+  return told;
+}
 
 void running_node::add_verbs() {
   control_server_->add_verb("describe",
@@ -102,29 +101,30 @@ void running_node::add_verbs() {
           tell(std::move(nothing));
         });
       });
-  control_server_->add_verb("drain", [this](auto) -> result<wire::buffer> {
-    if (!options_.asked_to_drain) {
-      return error(errc::denied, "the program of node '" + options_.name + "' ends it by itself");
-    }
-    log::info("asked_to_drain", {{"node", options_.name}});
-    options_.asked_to_drain();
-    wire::buffer name;
-    packer(name).pack(options_.name);
-    return name;
-  });
+  control_server_->add_slow_verb(
+      "drain", [this](std::span<const std::byte>, const rpc::control_server::answer& tell) {
+        if (!options_.asked_to_drain) {
+          tell(
+              error(errc::denied, "the program of node '" + options_.name + "' ends it by itself"));
+        } else if (drained_) {
+          tell(told_of_drain());
+        } else {
+          log::info("asked_to_drain", {{"node", options_.name}});
+          wait_for_drain_.push_back(tell);
+          options_.asked_to_drain();
+        }
+      });
   control_server_->add_verb("peers", [this](auto) -> result<wire::buffer> { return peers(); });
   control_server_->add_verb("stats", [this](auto) -> result<wire::buffer> { return stats(); });
   control_server_->add_verb("ledger", [this](auto) -> result<wire::buffer> {
     const ledger all = counted();
     wire::buffer written;
     packer out(written);
-    out.pack_map(3);
-    out.pack("node");
-    out.pack(options_.name);
-    out.pack("out");
-    out.pack(all.out);
-    out.pack("in");
-    out.pack(all.in);
+    out.pack_map(4);
+    field(out, "node", options_.name);
+    field(out, "counted_ms", counted_for());
+    field(out, "out", all.out);
+    field(out, "in", all.in);
     return written;
   });
 }
@@ -214,42 +214,6 @@ wire::buffer running_node::peers() const {
     field(out, "address", each.address);
     field(out, "node", each.node);
     loops(each.loops);
-  }
-  return written;
-}
-
-wire::buffer running_node::executors_table() {
-  const std::lock_guard lock(endpoints_mutex_);
-  wire::buffer written;
-  packer out(written);
-  std::map<std::string, std::size_t> endpoints;
-  dispatcher_.each([&](const target&, std::span<rpc::activation* const> instances, std::uint32_t) {
-    for (const auto* each : instances) {
-      ++endpoints[each->executor_name()];
-    }
-  });
-  const double lived = std::chrono::duration<double>(host_.now() - started_).count();
-  out.pack_array(static_cast<std::uint32_t>(executors_.size()));
-  for (const auto& [name, executor] : executors_) {
-    const auto stats = executor->stats();
-    const double busy = std::chrono::duration<double>(stats.busy).count();
-    const auto threads = static_cast<double>(std::max<std::size_t>(stats.threads, 1));
-    out.pack_map(15);
-    field(out, "name", stats.name);
-    field(out, "policy", stats.policy);
-    field(out, "threads", stats.threads);
-    field(out, "spares", stats.spares);
-    field(out, "endpoints", endpoints[name]);
-    field(out, "queued", stats.queued);
-    field(out, "busy_share", lived > 0 ? busy / lived / threads : 0.0);
-    field(out, "turns", stats.turns);
-    field(out, "steals", stats.steals);
-    field(out, "parks", stats.parks);
-    field(out, "wakeups", stats.wakeups);
-    field(out, "hops", stats.hops);
-    field(out, "longest_turn_us", microseconds(stats.longest_turn));
-    field(out, "stuck", stats.stuck);
-    field(out, "stuck_turns", stats.stuck_turns);
   }
   return written;
 }

@@ -21,8 +21,8 @@ bool is_within(duration value) noexcept {
   return value >= shortest && value <= longest;
 }
 
-wrong_option wrong(const char* name, const std::string& why) {
-  return {name, error(errc::invalid_value, why)};
+wrong_option wrong(std::string name, const std::string& why) {
+  return {std::move(name), error(errc::invalid_value, why)};
 }
 
 std::optional<std::string> wrong_spares(std::size_t spares, const node_options& of) {
@@ -84,18 +84,22 @@ std::optional<wrong_option> find_wrong(const node_options& of) {
     }
   }
   for (const auto& each : of.executors) {
+    const std::string options = "executors." + each.name;
+    for (const auto& [name, threads] :
+         {std::pair("workers", each.workers), std::pair("spare_workers", each.spare_workers)}) {
+      if (threads != 0 && each.policy != "work-stealing") {
+        return wrong(options + "." + name,
+                     "executor '" + each.name + "' is " + each.policy +
+                         ": only work-stealing has threads of its own to count");
+      }
+    }
     if (each.workers > most_workers) {
-      return wrong("executors",
+      return wrong(options + ".workers",
                    "executor '" + each.name + "': at most 1024 workers, not " +
                        std::to_string(each.workers));
     }
-    if (each.spare_workers != 0 && each.policy != "work-stealing") {
-      return wrong("executors",
-                   "executor '" + each.name + "' is " + each.policy +
-                       ": only work-stealing has spare workers");
-    }
     if (const auto bad = wrong_spares(each.spare_workers, of)) {
-      return wrong("executors", "executor '" + each.name + "': " + *bad);
+      return wrong(options + ".spare_workers", "executor '" + each.name + "': " + *bad);
     }
   }
   if (const auto bad = wrong_spares(of.spare_workers, of)) {

@@ -1,6 +1,7 @@
 // Where endpoints are served: executors by name, and moves from one to another.
 
 #include <mailroom/services/host/node_impl.hpp>
+#include <mailroom/services/host/topic_move.hpp>
 
 #include <mailroom/framework/async/flow.hpp>
 #include <mailroom/framework/base/text.hpp>
@@ -205,103 +206,6 @@ bool running_node::add_instances(const served& of, const placed& home) {
   return dispatcher_.add(of.at, std::move(instances), how, home.loop);
 }
 
-/// One order to move the endpoints of a topic: all of them, or none.
-class topic_move final : public std::enable_shared_from_this<topic_move>, private executors::timer {
- public:
-  topic_move(running_node& in,
-             std::string topic,
-             const actors::runtime::place& to,
-             std::function<void(const result<void>&)> tell)
-      : in_(in), topic_(std::move(topic)), to_(to), tell_(std::move(tell)) {}
-  ~topic_move() { in_.control_loop_.cancel(*this); }
-
-  /// Under the node's endpoints_mutex_.
-  void begin(const std::vector<running_node::moving_endpoint>& endpoints, duration limit) {
-    self_ = shared_from_this();
-    in_.control_loop_.arm(*this, later(in_.host_.now(), limit));
-    const std::lock_guard lock(mutex_);
-    waiting_ = endpoints.size();
-    for (const auto& each : endpoints) {
-      const actors::runtime::place from{each.which->home(), each.which->worker()};
-      auto& part = parts_.emplace_back(std::make_unique<part_of_it>(part_of_it{each.which, from}));
-      part->moving = in_.runtime_->move(
-          *each.which,
-          running_node::at_loop(to_, each.loop),
-          [this, part = part.get()](const result<void>& outcome) { ended(*part, outcome); });
-    }
-  }
-
- private:
-  struct part_of_it {
-    actors::endpoint* which;
-    actors::runtime::place from;
-    std::shared_ptr<rpc::relocation> moving = nullptr;
-    bool arrived = false;
-  };
-
-  // On some turn.
-  void ended(part_of_it& part, const result<void>& outcome) {
-    {
-      const std::lock_guard lock(mutex_);
-      part.arrived = outcome.has_value();
-      if (!outcome && !failure_) {
-        failure_ = outcome.error();
-      }
-      if (--waiting_ > 0) {
-        return;
-      }
-    }
-    in_.control_loop_.post([self = shared_from_this()] { self->finish(); });
-  }
-
-  // Runs under the timers' lock, so it only leaves a note.
-  void on_time() noexcept override {
-    in_.control_loop_.post([weak = weak_from_this()] {
-      if (const auto self = weak.lock()) {
-        self->give_up();
-      }
-    });
-  }
-
-  void give_up() {
-    const std::lock_guard lock(in_.endpoints_mutex_);
-    for (const auto& each : parts_) {
-      if (in_.holds(*each->which)) {
-        each->which->activation().withdraw(
-            each->moving,
-            error(errc::expired,
-                  "'" + topic_ + "' stays where it was: a handler still runs or waits there"));
-      }
-    }
-  }
-
-  void finish() {
-    in_.control_loop_.cancel(*this);
-    if (failure_) {
-      const std::lock_guard lock(in_.endpoints_mutex_);
-      for (const auto& each : parts_) {
-        if (each->arrived && in_.holds(*each->which)) {
-          in_.runtime_->move(*each->which, each->from, [](const result<void>&) {});
-        }
-      }
-    } else if (!to_.worker.is_anywhere() && in_.dispatcher_.set_loop(topic_, to_.worker.index())) {
-      in_.topics_changed();
-    }
-    tell_(failure_ ? result<void>(*failure_) : result<void>());
-    self_.reset();
-  }
-
-  running_node& in_;
-  const std::string topic_;
-  const actors::runtime::place to_;
-  const std::function<void(const result<void>&)> tell_;
-  std::shared_ptr<topic_move> self_;  // Until it has told.
-  std::mutex mutex_;
-  std::vector<std::unique_ptr<part_of_it>> parts_;
-  std::size_t waiting_ = 0;       // Guarded by mutex_.
-  std::optional<error> failure_;  // Guarded by mutex_ until it finishes.
-};
-
 std::string running_node::near_topic(const std::string& topic) const {
   std::vector<std::string> names;
   for (const auto& each : dispatcher_.topics()) {
@@ -335,26 +239,60 @@ std::vector<running_node::moving_endpoint> running_node::endpoints_of(const std:
   return found;
 }
 
+namespace {
+
+error stays_since_it_stops(const std::string& topic) {
+  return error(errc::stopping, "'" + topic + "' stays where it was: the node is stopping");
+}
+
+}  // namespace
+
 void running_node::move(const std::string& topic,
                         const std::string& executor,
                         duration limit,
                         std::function<void(const result<void>&)> tell) {
-  result<void> refused;
-  {
+  const auto to = [&]() -> result<actors::runtime::place> {
     const std::lock_guard lock(endpoints_mutex_);
-    const auto found = endpoints_of(topic);
-    const auto to = place_for(executor);
-    if (found.empty()) {
-      refused =
-          error(errc::no_server, "this node serves no topic '" + topic + "'" + near_topic(topic));
-    } else if (!to) {
-      refused = to.error();
-    } else {
-      std::make_shared<topic_move>(*this, topic, *to, std::move(tell))->begin(found, limit);
+    if (endpoints_of(topic).empty()) {
+      return error(errc::no_server,
+                   "this node serves no topic '" + topic + "'" + near_topic(topic));
+    }
+    return place_for(executor);
+  }();
+  control_loop_.post([=, this, tell = std::move(tell)] {
+    if (!to || no_more_moves_) {
+      tell(to ? stays_since_it_stops(topic) : to.error());
       return;
     }
+    moves_.push_back(
+        std::make_shared<topic_move>(*this, topic_move::order{topic, executor, *to, limit, tell}));
+    moves_.back()->wait();
+    begin_next_move(topic);
+  });
+}
+
+// Those of one topic go one after the other.
+void running_node::begin_next_move(const std::string& topic) {
+  const auto next = std::find_if(
+      moves_.begin(), moves_.end(), [&](const auto& each) { return each->topic() == topic; });
+  if (next != moves_.end() && !(*next)->has_begun()) {
+    const auto begun = *next;  // It may end at once, and be taken out.
+    begun->begin();
   }
-  control_loop_.post([refused, tell = std::move(tell)] { tell(refused); });
+}
+
+void running_node::ended(const topic_move& move) {
+  const std::string topic = move.topic();
+  std::erase_if(moves_, [&](const auto& each) { return each.get() == &move; });
+  control_loop_.post([this, topic] { begin_next_move(topic); });
+}
+
+void running_node::end_moves() {
+  no_more_moves_ = true;
+  const auto all = moves_;
+  for (const auto& each : all) {
+    each->stop();
+  }
 }
 
 result<void> running_node::place(const std::string& topic,

@@ -273,10 +273,24 @@ bool running_node::drain(duration limit) {
   if (!runtime_) {
     return true;
   }
-  const time_point until = later(host_.now(), limit);
+  drain_outcome outcome;
+  outcome.drained = drain_until(later(host_.now(), limit), limit, outcome.left);
+  run_on(control_loop_, [&] {
+    drained_ = outcome;
+    for (const auto& tell : std::exchange(wait_for_drain_, {})) {
+      tell(told_of_drain());
+    }
+  });
+  return outcome.drained;
+}
+
+bool running_node::drain_until(time_point until, duration limit, std::string& left) {
   leave_directories(true);
   std::vector<rpc::session_id> callers;
-  run_on(control_loop_, [&] { callers = control_server_->go_away("the node is stopping", limit); });
+  run_on(control_loop_, [&] {
+    end_moves();
+    callers = control_server_->go_away("the node is stopping", limit);
+  });
   for (const auto& each : data_) {
     each.server->stop_accepting();
   }
@@ -295,8 +309,8 @@ bool running_node::drain(duration limit) {
   if (idle && wait_until_quiet(host_.now() + for_turn_to_stop)) {
     return true;
   }
-  log::warn("drain_limit_passed",
-            {{"node", options_.name}, {"limit", limit}, {"running", what_still_runs()}});
+  left = what_still_runs();
+  log::warn("drain_limit_passed", {{"node", options_.name}, {"limit", limit}, {"running", left}});
   each_endpoint([](actors::endpoint& each) { each.activation().end(); });
   return false;
 }

@@ -10,8 +10,10 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <chrono>
 #include <csignal>
 #include <cstdio>
+#include <cstdlib>
 #include <cstring>
 #include <string>
 #include <utility>
@@ -23,6 +25,7 @@ namespace {
 constexpr int ok = 0;
 constexpr int failed = 1;
 constexpr int wrong_usage = 2;
+constexpr duration for_last_words = std::chrono::seconds(1);
 
 int usage_error(std::string_view program, const std::string& what) {
   std::fprintf(
@@ -183,6 +186,11 @@ int run_service(int argc,
     const bool drained = serving.stop(settings->time("node.drain"));
     log::info("stopped", {{"node", serving.name()}, {"drained", drained}});
     log::tell_suppressed();
+    if (serving.is_hung()) {
+      std::fflush(stdout);
+      log::flush(for_last_words);
+      std::_Exit(failed);
+    }
     return drained ? ok : failed;
   } catch (const call_error& thrown) {
     std::fprintf(

@@ -44,13 +44,10 @@ int drain(const drain_options& with) {
   if (const auto up = begin_to_connect(here, *address); !up) {
     return not_started(verb, up.error());
   }
+  // It answers when its drain has ended, before it closes its links.
   const auto answer = here->admin(*address, "drain", left_until(until));
-  if (!answer) {
+  if (!answer && answer.error() != errc::expired && answer.error() != errc::lost) {
     return failed(verb, answer.error());
-  }
-  const auto name = wire::unpack<std::string>(answer->view());
-  if (!name) {
-    return failed(verb, name.error());
   }
   // It has said good-bye when it can be asked no more. One that does not answer is still there.
   const auto is_there = [&] {
@@ -65,15 +62,32 @@ int drain(const drain_options& with) {
     }
     std::this_thread::sleep_for(std::min(look_every, left_until(until)));
   }
+  if (!answer) {
+    return failed(verb,
+                  error(errc::lost,
+                        *address + " is gone, but has not said that it had drained: " +
+                            std::string(answer.error().message())));
+  }
+  const auto outcome = wire::unpack<std::tuple<std::string, bool, std::string>>(answer->view());
+  if (!outcome) {
+    return failed(verb, outcome.error());
+  }
+  const auto& [name, drained, left] = *outcome;
+  if (!drained) {
+    return failed(verb,
+                  error(errc::expired,
+                        "node " + name + " has ended, but its own limit (node.drain) passed: " +
+                            left + " was cancelled"));
+  }
   const auto took = std::chrono::ceil<std::chrono::milliseconds>(clock::now() - begun);
   if (with.as_json) {
     nlohmann::ordered_json out;
-    out["node"] = *name;
+    out["node"] = name;
     out["address"] = *address;
     out["took_ms"] = took.count();
     std::cout << json_text(out) << std::endl;
   } else {
-    std::cout << "node " << *name << " drained in " << took.count() << " ms" << std::endl;
+    std::cout << "node " << name << " drained in " << took.count() << " ms" << std::endl;
   }
   return 0;
 }

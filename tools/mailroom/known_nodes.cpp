@@ -12,6 +12,7 @@
 #include <mailroom/framework/observability/log.hpp>
 
 #include <algorithm>
+#include <chrono>
 #include <map>
 #include <optional>
 #include <sstream>
@@ -47,6 +48,13 @@ result<std::vector<result<bytes>>> ask_all(const std::vector<std::string>& direc
   const duration enough = directories.size() > 1 ? left_until(until) / 2 : left_until(until);
   return in_parallel(directories,
                      [&](const std::string& each) { return here.admin(each, verb, enough); });
+}
+
+// By the clocks of two machines.
+std::uint64_t lived(const directory::registration& node) {
+  const auto now = std::chrono::duration_cast<std::chrono::milliseconds>(
+      std::chrono::system_clock::now().time_since_epoch());
+  return static_cast<std::uint64_t>(std::max<std::int64_t>(now.count() - node.born, 0));
 }
 
 }  // namespace
@@ -90,9 +98,12 @@ result<known_nodes> find_nodes(const std::vector<std::string>& directories, time
     const auto told = answer ? directory::read_listing(answer->view())
                              : result<directory::listing>(answer.error());
     if (!told) {
-      found.silent.push_back(told.error().to_string());
+      found.silent.push_back(told.error() == errc::no_such_method
+                                 ? asked[i] + " is a node, but no directory"
+                                 : "directory " + asked[i] + ": " + told.error().to_string());
       continue;
     }
+    found.oldest_ms = std::max(found.oldest_ms, told->age_ms);
     directory::news all;
     all.complete = true;
     for (const auto& each : told->nodes) {
@@ -115,6 +126,7 @@ result<known_nodes> find_nodes(const std::vector<std::string>& directories, time
   for (const auto& [address, each] : merged.all()) {
     auto& one = known[each.incarnation];
     one.what = each;
+    one.lived_ms = lived(each);
     found.nodes.push_back(std::move(one));
   }
   return found;

@@ -18,12 +18,14 @@ struct known_node {
   directory::registration what;
   std::uint64_t age_ms = 0;              ///< Since it registered,
   std::uint64_t renewed_ms = 0;          ///< and since it was last heard of there.
+  std::uint64_t lived_ms = 0;            ///< Since it began, by its clock and ours.
   std::vector<std::string> directories;  ///< Those that have it.
 };
 
 struct known_nodes {
   std::vector<known_node> nodes;    ///< By address, each once.
   std::vector<std::string> silent;  ///< Directories that did not answer, and why.
+  std::uint64_t oldest_ms = 0;      ///< How long the oldest of those that did has listened.
 };
 
 /// --directory, or what MAILROOM_DIRECTORY says.

@@ -47,13 +47,18 @@ struct counting_node {
   std::string name;
   std::string address;
   ledger counted;
+  std::uint64_t counted_ms = 0;
 };
+
+// A node that began so much before a directory is no older than it.
+constexpr std::uint64_t at_once_ms = 2000;
 
 struct accounts {
   std::vector<counting_node> nodes;
   gone_nodes gone;
   std::size_t silent = 0;  // Nodes that are there and did not answer,
   std::string why;
+  std::optional<std::uint64_t> kept_ms;  // By directories; none: nobody was asked of those gone.
 
   ledger sum() const {
     ledger all = gone.earlier.counted;
@@ -66,6 +71,30 @@ struct accounts {
     return all;
   }
 
+  // Nodes that have counted for longer than anybody has listened to those that leave.
+  std::size_t older() const {
+    const auto is_older = [this](std::uint64_t counted_ms) {
+      return kept_ms && counted_ms > *kept_ms + at_once_ms;
+    };
+    return static_cast<std::size_t>(
+        std::count_if(nodes.begin(),
+                      nodes.end(),
+                      [&](const auto& each) { return is_older(each.counted_ms); }) +
+        std::count_if(gone.nodes.begin(), gone.nodes.end(), [&](const auto& each) {
+          return is_older(each.last.counted_ms + each.age_ms);
+        }));
+  }
+
+  std::string lapsed_names() const {
+    std::string names;
+    for (const auto& each : gone.nodes) {
+      if (each.lapsed) {
+        names += (names.empty() ? "" : ", ") + each.last.node + " (" + each.last.address + ")";
+      }
+    }
+    return names;
+  }
+
   // Nodes that went without a word.
   std::uint64_t lapsed() const {
     return gone.earlier.lapsed +
@@ -73,6 +102,8 @@ struct accounts {
                gone.nodes.begin(), gone.nodes.end(), [](auto& each) { return each.lapsed; }));
   }
 };
+
+void explain(const accounts& all, std::optional<std::int64_t> between);
 
 std::int64_t count(const ledger::account& of, const char* name) {
   const auto at = of.find(name);
@@ -82,7 +113,7 @@ std::int64_t count(const ledger::account& of, const char* name) {
 // Without all of them there is no difference between nodes to speak of.
 std::optional<std::int64_t> difference_between(const accounts& all) {
   const ledger sum = all.sum();
-  return all.silent == 0 && all.lapsed() == 0
+  return all.silent == 0 && all.lapsed() == 0 && all.older() == 0
              ? std::optional(count(sum.out, "sent") - count(sum.in, "messages"))
              : std::nullopt;
 }
@@ -101,7 +132,8 @@ result<counting_node> ask(node& through, const std::string& address, duration ti
     return counting_node{
         told.at("node").get<std::string>(),
         address,
-        {told.at("out").get<ledger::account>(), told.at("in").get<ledger::account>()}};
+        {told.at("out").get<ledger::account>(), told.at("in").get<ledger::account>()},
+        told.value("counted_ms", std::uint64_t{0})};
   } catch (const nlohmann::json::exception&) {
     return error(errc::protocol_error, address + ": what it answered is no ledger");
   }
@@ -181,11 +213,8 @@ void print_table(const accounts& all) {
   }
   // A service that was restarted often is one to people, and so are all that only called.
   std::map<std::string, std::pair<std::uint64_t, ledger>> left;
-  std::string lapsed;
   for (const auto& each : all.gone.nodes) {
-    if (each.lapsed) {
-      lapsed += (lapsed.empty() ? "" : ", ") + each.last.node + " (" + each.last.address + ")";
-    } else {
+    if (!each.lapsed) {
       auto& [times, counted] = left[each.last.address.empty() ? "clients" : each.last.node];
       ++times;
       counted += each.last.counted;
@@ -205,6 +234,26 @@ void print_table(const accounts& all) {
   std::cout << shown.text() << "\n\nsent " << count(sum.out, "sent") << ", received "
             << count(sum.in, "messages") << ", difference "
             << (between ? std::to_string(*between) : "unknown") << std::endl;
+  explain(all, between);
+}
+
+// Why the difference is not 0, or none.
+void explain(const accounts& all, std::optional<std::int64_t> between) {
+  if (between && *between < 0) {
+    std::cout << "more has come than these nodes have sent: callers that no directory knows "
+                 "(--connect), or that were killed"
+              << std::endl;
+  } else if (between && *between > 0) {
+    std::cout << "more was sent than has come to these nodes: connections broke, or not all nodes "
+                 "are named"
+              << std::endl;
+  }
+  if (const auto older = all.older(); older > 0) {
+    std::cout << older << (older == 1 ? " node has" : " nodes have")
+              << " counted since before these directories began: who had left by then is not known"
+              << std::endl;
+  }
+  const std::string lapsed = all.lapsed_names();
   if (const auto gone = all.lapsed(); gone > 0) {
     std::cout << gone << (gone == 1 ? " node" : " nodes")
               << " ended without a last word, so that nobody knows what became of what was sent "
@@ -231,6 +280,7 @@ int show_ledger(const ledger_options& with) {
       addresses.push_back(each.what.address);
     }
     all.gone = find_gone(with.directories, until);
+    all.kept_ms = found->oldest_ms;
   }
   std::optional<node> here;
   if (const auto up = begin_to_connect(here, addresses); !up) {

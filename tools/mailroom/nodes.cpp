@@ -7,6 +7,9 @@
 
 #include <mailroom/framework/base/text.hpp>
 
+#include <algorithm>
+#include <array>
+#include <cstdint>
 #include <iostream>
 #include <map>
 #include <memory>
@@ -24,8 +27,24 @@ std::string or_dash(const std::string& text) {
   return text.empty() ? "-" : text;
 }
 
+// In two units at most.
 std::string age(std::uint64_t milliseconds) {
-  return format_duration(std::chrono::milliseconds(milliseconds));
+  const std::uint64_t seconds = milliseconds / 1000;
+  if (seconds == 0) {
+    return std::to_string(milliseconds) + "ms";
+  }
+  struct step {
+    std::uint64_t seconds;
+    const char* unit;
+  };
+  constexpr std::array steps{step{86'400, "d"}, step{3600, "h"}, step{60, "m"}, step{1, "s"}};
+  const auto* const large = std::find_if(
+      steps.begin(), steps.end(), [&](const step& each) { return seconds >= each.seconds; });
+  std::string text = std::to_string(seconds / large->seconds) + large->unit;
+  if (const auto* const small = large + 1; small != steps.end()) {
+    text += std::to_string(seconds % large->seconds / small->seconds) + small->unit;
+  }
+  return text;
 }
 
 const char* state_of(const directory::registration& node) {
@@ -50,7 +69,8 @@ void print_nodes_as_json(const known_nodes& found) {
     out["zone"] = each.what.labels.zone;
     out["weight"] = each.what.labels.weight;
     out["version"] = each.what.labels.version;
-    out["age_ms"] = each.age_ms;
+    out["age_ms"] = each.lived_ms;
+    out["registered_ms"] = each.age_ms;
     out["renewed_ms"] = each.renewed_ms;
     out["directories"] = each.directories;
     out["topics"] = nlohmann::ordered_json::array();
@@ -76,7 +96,7 @@ void print_nodes(const known_nodes& found) {
                or_dash(each.what.labels.zone),
                std::to_string(each.what.labels.weight),
                or_dash(each.what.labels.version),
-               age(each.age_ms),
+               age(each.lived_ms),
                age(each.renewed_ms),
                or_dash(topics)});
   }

@@ -124,6 +124,9 @@ int ping(const ping_options& with) {
     return misused(verb, "--connect is required, or --all and --directory");
   }
   if (with.all) {
+    if (with.count != ping_options().count || with.interval != ping_options().interval) {
+      return misused(verb, "--all asks each node once: leave --count and --interval out");
+    }
     return ping_all(with);
   }
   const time_point until = end_of(with.timeout);

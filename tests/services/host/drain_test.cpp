@@ -100,7 +100,11 @@ BOOST_AUTO_TEST_CASE(ends_when_it_is_asked_to) {
   BOOST_TEST(eventually([&] { return !service.lines().empty(); }));
   const auto answer = who.desk.admin(service.address(), "drain");
   BOOST_TEST_REQUIRE(answer.has_value());
-  BOOST_TEST(wire::unpack<std::string>(answer->view()).value() == "asked");
+  const auto [name, drained, left] =
+      wire::unpack<std::tuple<std::string, bool, std::string>>(answer->view()).value();
+  BOOST_TEST(name == "asked");
+  BOOST_TEST(drained);
+  BOOST_TEST(left == "");
   BOOST_TEST(runs.get().value() == "x");
   BOOST_TEST((service.process().wait() == 0));
 }

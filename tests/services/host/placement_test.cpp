@@ -1,3 +1,5 @@
+#include <mailroom/tests/support/eventually.hpp>
+
 #include <mailroom/services/host/node.hpp>
 
 #include <mailroom/framework/executors/executor.hpp>
@@ -251,6 +253,108 @@ BOOST_AUTO_TEST_CASE(gives_up_in_time_while_a_handler_runs_and_stays) {
   let_go.set_value();
   BOOST_TEST(begins_with(held.get().value(), "mr-ws-"));
   BOOST_TEST(begins_with(thread_seen(to), "mr-ws-"));
+}
+
+// The move was decided before anybody knew whether the new place runs turns: the topic was trapped.
+BOOST_AUTO_TEST_CASE(does_not_move_to_an_executor_whose_thread_is_stuck) {
+  std::promise<void> let_go;
+  on->let_go = let_go.get_future().share();
+  node at({.executor = "work-stealing", .watchdog = 20ms});
+  at.serve({.topic = "stuck"},
+           watched::described(on).method("hold", &watched::hold).placed_on("cooperative"));
+  at.serve({.topic = "watched"}, watched::described(on));
+  at.start().value();
+  auto held = client(at, {.topic = "stuck"}).future_call<std::string>("hold");
+  on->parked.get_future().wait();
+  const client to(at, {.topic = "watched"});
+  const auto undone = at.place("watched", "cooperative", 100ms);
+  BOOST_TEST_REQUIRE(!undone.has_value());
+  BOOST_TEST((undone.error() == errc::expired));
+  BOOST_TEST(
+      (undone.error().message().find("executor 'cooperative' runs no turns") != std::string::npos),
+      undone.error().message());
+  BOOST_TEST(begins_with(thread_seen(to), "mr-ws-"));
+  BOOST_TEST(at.place("watched", "loop-bound").has_value());
+  BOOST_TEST(thread_seen(to) == "mr-loop-0");
+  let_go.set_value();
+  BOOST_TEST(held.get().value() == "mr-coop");
+  BOOST_TEST(at.place("watched", "cooperative").has_value());
+  BOOST_TEST(thread_seen(to) == "mr-coop");
+}
+
+BOOST_AUTO_TEST_CASE(gives_fibers_a_worker_that_is_not_stuck) {
+  std::promise<void> let_go;
+  on->let_go = let_go.get_future().share();
+  node at({.executors = {{"heavy", "work-stealing", 2}}, .watchdog = 20ms});
+  at.serve({.topic = "stuck"},
+           watched::described(on).method("hold", &watched::hold).placed_on("heavy"));
+  for (const auto* topic : {"first", "second", "third"}) {
+    at.serve({.topic = topic},
+             watched::described(on).method("nap_on_fiber", &watched::nap_on_fiber, suspending));
+  }
+  at.start().value();
+  auto held = client(at, {.topic = "stuck"}).future_call<std::string>("hold");
+  on->parked.get_future().wait();
+  // Until the watchdog has seen that it is stuck, its worker may be chosen, and then they stay.
+  for (const auto* topic : {"first", "second", "third"}) {
+    BOOST_TEST(eventually([&] { return at.place(topic, "heavy", 50ms).has_value(); }));
+    BOOST_TEST(begins_with(thread_seen(client(at, {.topic = topic})), "mr-ws-"));
+  }
+  let_go.set_value();
+  BOOST_TEST(begins_with(held.get().value(), "mr-ws-"));
+}
+
+BOOST_AUTO_TEST_CASE(has_nothing_to_do_for_a_topic_that_is_there_already) {
+  node at({.executor = "cooperative"});
+  at.serve({.topic = "watched"},
+           watched::described(on).method("nap_on_fiber", &watched::nap_on_fiber, suspending));
+  at.start().value();
+  const client to(at, {.topic = "watched"});
+  auto nap = to.future_call<std::string>("nap_on_fiber", 200);
+  on->parked.get_future().wait();
+  BOOST_TEST(at.place("watched", "cooperative", 50ms).has_value());  // Though its fiber is parked.
+  BOOST_TEST(nap.get().value() == "mr-coop");
+}
+
+// Calls that waited for a fiber to end before the move were refused as if the endpoint were stuck.
+BOOST_AUTO_TEST_CASE(lets_later_calls_wait_for_longer_than_an_endpoint_may_be_stuck) {
+  node at({.executor = "cooperative", .stuck_after = 50ms});
+  at.serve({.topic = "watched"},
+           watched::described(on).method("nap_on_fiber", &watched::nap_on_fiber, suspending));
+  at.start().value();
+  const client to(at, {.topic = "watched"});
+  auto nap = to.future_call<std::string>("nap_on_fiber", 1000);
+  on->parked.get_future().wait();
+  auto moved =
+      std::async(std::launch::async, [&] { return at.place("watched", "loop-bound").has_value(); });
+  std::vector<std::future<result<std::string>>> later;
+  while (nap.wait_for(20ms) == std::future_status::timeout) {
+    later.push_back(to.future_call<std::string>("thread"));
+  }
+  BOOST_TEST(moved.get());
+  for (auto& each : later) {
+    BOOST_TEST(each.get().has_value());
+  }
+  BOOST_TEST(thread_seen(to) == "mr-loop-0");
+}
+
+BOOST_AUTO_TEST_CASE(spreads_endpoints_with_fibers_over_the_workers_of_each_executor) {
+  node at({.executors = {{"heavy", "work-stealing", 2}, {"other", "work-stealing", 2}}});
+  const auto serve = [&](const char* topic, const char* executor) {
+    at.serve({.topic = topic},
+             watched::described(on)
+                 .method("nap_on_fiber", &watched::nap_on_fiber, suspending)
+                 .placed_on(executor));
+  };
+  serve("heavy-0", "heavy");
+  serve("other-0", "other");
+  serve("heavy-1", "heavy");
+  serve("other-1", "other");
+  at.start().value();
+  for (const auto* executor : {"heavy", "other"}) {
+    BOOST_TEST(thread_seen(client(at, {.topic = std::string(executor) + "-0"})) == "mr-ws-0");
+    BOOST_TEST(thread_seen(client(at, {.topic = std::string(executor) + "-1"})) == "mr-ws-1");
+  }
 }
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -113,7 +113,7 @@ BOOST_AUTO_TEST_CASE(say_how_many_instances_a_topic_has) {
 BOOST_AUTO_TEST_CASE(refuse_spare_workers_where_nobody_could_stand_in) {
   check_says(
       refusal_of({.file = "[executors.mine]\npolicy = \"cooperative\"\nspare_workers = 1\n"}),
-      {"executor 'mine' is cooperative", "only work-stealing has spare workers"});
+      {"toml:3", "executors.mine.spare_workers", "only work-stealing has threads of its own"});
   check_says(refusal_of({.flags = {{"spare-workers", "1"}, {"watchdog", "0"}}}),
              {"--spare-workers", "watchdog is 0"});
   check_says(refusal_of({.flags = {{"spare-workers", "1025"}}}), {"--spare-workers", "1024"});

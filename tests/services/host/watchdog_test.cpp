@@ -37,6 +37,7 @@ struct scene {
       : service({MAILROOM_STUCK_SERVICE,
                  "--heartbeat=100ms",
                  "--watchdog=" + watchdog,
+                 "--drain=100ms",
                  "--workers=2",
                  "--spare-workers=" + spare_workers,
                  "--place=free=work-stealing",
@@ -61,7 +62,11 @@ struct scene {
   client of(const std::string& topic, duration timeout = std::chrono::seconds(60)) {
     return client(desk, {.topic = topic}).prepare({.timeout = timeout});
   }
-  void open_gate() { service.write_line("open"); }
+  void open_gate() {
+    if (service.running()) {
+      service.write_line("open");
+    }
+  }
 
   nlohmann::json ask(const char* verb) {
     const auto answer = desk.admin(address, verb);
@@ -190,6 +195,19 @@ BOOST_AUTO_TEST_CASE(spare_workers_serve_other_topics_while_all_threads_are_stuc
   BOOST_TEST(second.get().value() == "hung");
   BOOST_TEST(eventually([&] { return at.sum("spares") == 0; }));
   BOOST_TEST(at.of("free").call<std::string>("quick").value() == "quick");
+}
+
+// It waited for ever for a condition variable of the program, which the handler waited on.
+BOOST_AUTO_TEST_CASE(a_process_ends_though_a_handler_of_it_never_does) {
+  for (const auto& topic : topics) {
+    scene at("100ms");
+    auto held = at.of(topic).future_call<std::string>("hang");
+    BOOST_REQUIRE(eventually([&] { return !at.reports().empty(); }));
+    at.service.signal(SIGTERM);
+    BOOST_TEST((at.service.wait() == 1), topic);
+    BOOST_TEST(has(at.service.errors(), " stopped "), at.service.errors());
+    BOOST_TEST(!held.get().has_value());
+  }
 }
 
 BOOST_AUTO_TEST_CASE(lets_those_ask_who_come_when_the_loop_is_stuck) {

@@ -1,3 +1,4 @@
+#include <mailroom/tests/support/eventually.hpp>
 #include <mailroom/tests/support/process.hpp>
 #include <mailroom/tests/tools/mailroom/program.hpp>
 
@@ -8,6 +9,11 @@
 #include <boost/test/unit_test.hpp>
 #include <nlohmann/json.hpp>
 #include <signal.h>
+
+#include <atomic>
+#include <chrono>
+#include <future>
+#include <thread>
 
 namespace mailroom::tests::verbs_test {
 using mailroom::tests::has;
@@ -44,6 +50,15 @@ struct echo_service {
   mailroom::tests::process runs;
   std::string address;
 };
+
+struct sleeper {
+  static std::atomic<bool> asleep;
+  task<void> sleep(context& ctx) {
+    asleep = true;
+    co_await ctx.sleep(std::chrono::hours(1));
+  }
+};
+std::atomic<bool> sleeper::asleep{false};
 
 void fails(const outcome& got, const std::string& saying) {
   BOOST_TEST(got.code == 1);
@@ -166,6 +181,29 @@ BOOST_AUTO_TEST_CASE(drain_ends_a_node) {
   fails(run({"drain", "--connect", two.address}), "mailroom drain: ");
 }
 
+// It said that the node had drained when its handlers had been cancelled.
+BOOST_AUTO_TEST_CASE(drain_says_what_was_cancelled_when_the_limit_of_the_node_had_passed) {
+  log::set_level(log::level::off);
+  std::promise<void> asked;
+  node slow({.name = "slow", .listen = "tcp://127.0.0.1:0", .asked_to_drain = [&] {
+               asked.set_value();
+             }});
+  slow.serve({.topic = "sleeper"}, endpoint<sleeper>().method("sleep", &sleeper::sleep)).value();
+  slow.start().value();
+  auto call = client(slow, {.topic = "sleeper"}).future_call<void>("sleep");
+  BOOST_REQUIRE(eventually([] { return sleeper::asleep.load(); }));
+  std::jthread ends([&] {
+    asked.get_future().wait();
+    static_cast<void>(slow.stop(std::chrono::milliseconds(20)));
+  });
+  const outcome told = run({"drain", "--connect", slow.address()});
+  BOOST_TEST(told.code == 1);
+  BOOST_TEST(told.out == "");
+  BOOST_TEST(has(told.err, "node slow has ended, but its own limit (node.drain) passed"), told.err);
+  BOOST_TEST(has(told.err, "sleeper (1 running) was cancelled"), told.err);
+  BOOST_TEST((call.get().error() == errc::cancelled));
+}
+
 // It said that the node had drained when it had not waited long enough.
 BOOST_AUTO_TEST_CASE(drain_says_when_the_node_is_not_done_in_time) {
   log::set_level(log::level::off);
@@ -269,6 +307,24 @@ BOOST_AUTO_TEST_CASE(executor_ls_shows_threads_and_counters) {
   BOOST_TEST(parsed[0].at("endpoints") == 1);
   BOOST_TEST(parsed[0].at("stuck") == 0);
   BOOST_TEST(parsed[0].at("stuck_turns") == 0);
+  for (const auto* figure : {"name",
+                             "policy",
+                             "threads",
+                             "spares",
+                             "endpoints",
+                             "queued",
+                             "queued_calls",
+                             "busy_share",
+                             "turns",
+                             "steals",
+                             "parks",
+                             "wakeups",
+                             "hops",
+                             "longest_turn_us",
+                             "stuck",
+                             "stuck_turns"}) {
+    BOOST_TEST(parsed[0].contains(figure), figure);
+  }
 }
 
 BOOST_AUTO_TEST_CASE(executor_set_moves_a_topic) {
