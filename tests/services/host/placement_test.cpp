@@ -35,6 +35,14 @@ struct board {
   std::atomic<int> out_of_order{0};
   std::promise<void> parked;
   std::shared_future<void> let_go;
+
+  // Notices when somebody else does.
+  std::string run_alone() {
+    overlapped = overlapped || inside.exchange(1) != 0;
+    auto here = thread_name();
+    inside = 0;
+    return here;
+  }
 };
 
 // Notices when two of its handlers run at once, and when calls start out of order.
@@ -42,26 +50,33 @@ class watched {
  public:
   explicit watched(std::shared_ptr<board> on) : on_(std::move(on)) {}
 
-  std::string thread(context&) { return thread_name(); }
+  std::string thread(context&) { return on_->run_alone(); }
   int next(context&, int number) {
-    if (on_->inside.exchange(1) != 0) {
-      on_->overlapped = true;
-    }
+    on_->run_alone();
     if (number != last_ + 1) {
       ++on_->out_of_order;
     }
     last_ = number;
-    on_->inside = 0;
     return number;
   }
   task<std::string> nap(context& ctx, int milliseconds) {
     co_await ctx.sleep(std::chrono::milliseconds(milliseconds));
-    co_return thread_name();
+    co_return on_->run_alone();
   }
   std::string nap_on_fiber(context& ctx, int milliseconds) {
     on_->parked.set_value();
     ctx.sleep(std::chrono::milliseconds(milliseconds));
     return thread_name();
+  }
+
+  std::string rest_on_fiber(context& ctx) {
+    on_->run_alone();
+    ctx.sleep(1ms);
+    return on_->run_alone();
+  }
+  std::string rest_on_thread(context&) {
+    std::this_thread::sleep_for(100us);
+    return on_->run_alone();
   }
 
   std::string hold(context&) {
@@ -180,6 +195,62 @@ BOOST_AUTO_TEST_CASE(moves_an_endpoint_under_load_without_loss_overlap_or_disord
   BOOST_TEST(failed == 0);
   BOOST_TEST(!on->overlapped);
   BOOST_TEST(on->out_of_order == 0);
+  BOOST_TEST(desk.stop());
+  BOOST_TEST(server.stop());
+}
+
+BOOST_AUTO_TEST_CASE(moves_endpoints_of_every_style_under_load_without_loss) {
+  node server({.listen = "tcp://127.0.0.1:0", .executors = {{"heavy", "work-stealing", 2}}});
+  server.serve({.topic = "watched"},
+               watched::described(on)
+                   .method("rest_on_fiber", &watched::rest_on_fiber, suspending)
+                   .method("rest_on_thread", &watched::rest_on_thread, blocking));
+  server.start().value();
+  node desk({.connect = {server.address()}});
+  desk.start().value();
+  const client to =
+      client(desk, {.topic = "watched"}).prepare({.timeout = std::chrono::minutes(1)});
+  std::atomic<bool> enough{false};
+  std::atomic<int> failed{0};
+  std::atomic<int> answered{0};
+  std::vector<std::thread> callers;
+  for (const auto* method : {"thread", "nap", "rest_on_fiber", "rest_on_thread"}) {
+    callers.emplace_back([&, name = std::string(method)] {
+      while (!enough) {
+        std::vector<std::future<result<std::string>>> out;
+        for (int i = 0; i < 20; ++i) {
+          out.push_back(name == "nap" ? to.future_call<std::string>(name, 1)
+                                      : to.future_call<std::string>(name));
+        }
+        for (auto& each : out) {
+          const auto got = each.get();
+          failed += got.has_value() ? 0 : 1;
+          answered += got.has_value() ? 1 : 0;
+        }
+      }
+    });
+  }
+  constexpr std::array homes{"cooperative", "heavy", "loop-bound", "work-stealing"};
+  std::vector<std::thread> setters;
+  std::atomic<int> refused{0};
+  for (std::size_t setter = 0; setter < 2; ++setter) {
+    setters.emplace_back([&, setter] {
+      for (std::size_t i = 0; i < 100; ++i) {
+        refused += server.place("watched", homes[(i + 2 * setter) % homes.size()], 30s) ? 0 : 1;
+      }
+    });
+  }
+  for (auto& each : setters) {
+    each.join();
+  }
+  enough = true;
+  for (auto& each : callers) {
+    each.join();
+  }
+  BOOST_TEST(refused == 0);
+  BOOST_TEST(failed == 0);
+  BOOST_TEST(answered > 100);
+  BOOST_TEST(!on->overlapped);
   BOOST_TEST(desk.stop());
   BOOST_TEST(server.stop());
 }
