@@ -166,11 +166,14 @@ void connector::look_up(topic_servers& servers) {
   std::set<wire::identity> seen;  // One process may have two addresses.
   for (const auto& [address, session] : sessions_) {
     outbound_link* const by = session->link_to(servers.exchange, servers.topic);
+    // It may be so since before it could answer on its data link.
+    const bool is_stuck = session->is_stuck(servers.exchange, servers.topic);
     const auto& incarnation = session->info().incarnation;
-    if (by == nullptr || (incarnation != wire::identity{} && !seen.insert(incarnation).second)) {
+    if ((by == nullptr && !is_stuck) ||
+        (incarnation != wire::identity{} && !seen.insert(incarnation).second)) {
       continue;
     }
-    if (session->is_stuck(servers.exchange, servers.topic)) {
+    if (is_stuck) {
       ++servers.stuck;
     } else {
       servers.ready.push_back(by);

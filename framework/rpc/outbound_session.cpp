@@ -79,7 +79,7 @@ std::size_t outbound_session::index_of(const wire::topic_home& topic) const noex
 }
 
 bool outbound_session::is_stuck(std::string_view exchange, std::string_view topic) const noexcept {
-  if (stuck_.loops.empty() && stuck_.topics.empty()) {
+  if (ending_ || (stuck_.loops.empty() && stuck_.topics.empty())) {
     return false;
   }
   const auto* at = find({exchange, topic});

@@ -226,6 +226,27 @@ BOOST_AUTO_TEST_CASE(lets_those_ask_who_come_when_the_loop_is_stuck) {
   BOOST_TEST(held.get().value() == "hung");
 }
 
+// They heard that there was no server, when its data link had been waited for.
+BOOST_AUTO_TEST_CASE(tells_who_comes_when_the_loop_is_stuck_that_it_is) {
+  scene at("100ms");
+  auto held = at.of("loop").future_call<std::string>("hang");
+  BOOST_REQUIRE(eventually([&] {
+    const auto got = at.of("loop", std::chrono::milliseconds(100)).call<std::string>("quick");
+    return !got && got.error() == errc::busy;
+  }));
+  node late({.name = "late", .connect = {at.address}, .connect_within = duration::zero()});
+  late.start().value();
+  const auto took = fastest([&] {
+    const auto got = client(late, {.topic = "loop"}).call<std::string>("quick");
+    BOOST_TEST((!got && got.error() == errc::busy), got.error().to_string());
+  });
+  BOOST_TEST((took < std::chrono::milliseconds(200)), took.count() << " ns");
+  at.open_gate();
+  BOOST_TEST(held.get().value() == "hung");
+  BOOST_TEST(eventually(
+      [&] { return client(late, {.topic = "loop"}).call<std::string>("quick").has_value(); }));
+}
+
 BOOST_AUTO_TEST_CASE(names_handlers_that_wait_in_other_ways) {
   scene at("100ms");
   auto fiber = at.of("coop").future_call<std::string>("hang_on_fiber");
