@@ -34,11 +34,6 @@ error stopping() {
   return error(errc::stopping, "the server is stopping; the call has not run");
 }
 
-// Its caller has been told that it is lost.
-error stood_still() {
-  return error(errc::unreachable, "the server stood still for so long that it was given up");
-}
-
 void append(async::work*& first, async::work*& last, async::work* more) noexcept {
   more->next = nullptr;
   if (first == nullptr) {
@@ -177,8 +172,11 @@ bool activation::turn() noexcept {
     } else if (may_start()) {
       since_new_ -= std::min(since_new_, calls_per_new - 1);
       const time_point begun = std::exchange(unseen_work, 0) == 0 ? now : runner_.now();
-      start_next(begun);
+      const bool started = start_next(begun);
       now = after_work();
+      if (started) {
+        has_run(now - begun);
+      }
       rest_until_ = now + (now - begun) / calls_per_new;
       continue;
     } else {
@@ -229,45 +227,6 @@ void activation::enqueue(call_batch& arrived) noexcept {
   } else {
     queue_.append(arrived);
   }
-}
-
-void activation::start_next(time_point now) noexcept {
-  call_batch& batch = queue_.oldest();
-  const arrived_call call = batch.front();
-  batch.pop();
-  queued_.store(queued_.load(std::memory_order_relaxed) - 1, std::memory_order_relaxed);
-  start(batch, call, now);
-  if (batch.left() == 0) {
-    queue_.remove(batch);
-    if (queue_.empty() && aside_) {
-      refill_queue();
-    }
-  }
-}
-
-void activation::start(const call_batch& from, const arrived_call& call, time_point now) noexcept {
-  incoming started(*this, from, call);
-  if (from.from()->is_given_up(now)) {
-    counters_.dropped.fetch_add(1, std::memory_order_relaxed);
-    started.fail_uncounted(stood_still());
-    return;
-  }
-  if (aside_ && aside_->given_up && take_given_up(*from.from(), call)) {
-    counters_.cancelled.fetch_add(1, std::memory_order_relaxed);
-    started.fail_uncounted(given_up_error());
-    return;
-  }
-  if (call.until.passed(now)) {
-    counters_.expired.fetch_add(1, std::memory_order_relaxed);
-    started.fail_uncounted(
-        error(errc::expired, execution::not_run, "expired before it could start"));
-    return;
-  }
-  counters_.started.store(counters_.started.load(std::memory_order_relaxed) + 1,
-                          std::memory_order_relaxed);
-  flow_begins();
-  call.what->start(definition_->object.get(), std::move(started), call.arguments, from.frame());
-  flow_ends();
 }
 
 void activation::flow_begins() noexcept {

@@ -14,6 +14,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <thread>
 #include <vector>
 
 namespace mailroom::tests::queues_test {
@@ -26,6 +27,7 @@ namespace {
 struct papers {
   std::atomic<int> held{0};
   std::atomic<bool> free{false};
+  std::atomic<int> started{0};
 };
 
 class desk {
@@ -44,6 +46,10 @@ class desk {
     }
     return number;
   }
+  void work(context&) {
+    ++with_->started;
+    std::this_thread::sleep_for(5ms);
+  }
   task<int> note_slowly(context& ctx, int number) {
     co_await ctx.sleep(1ms);
     co_return number;
@@ -53,6 +59,7 @@ class desk {
     return endpoint<desk>(std::move(with))
         .method("hold", &desk::hold)
         .method("note", &desk::note)
+        .method("work", &desk::work)
         .method("note_slowly", &desk::note_slowly)
         .exclusive();
   }
@@ -213,6 +220,34 @@ BOOST_AUTO_TEST_CASE(lose_no_call_out_of_their_counts) {
         BOOST_TEST(desk.refused + desk.dropped >= seen[errc::busy]);
         BOOST_TEST(desk.failed >= seen[errc::handler_failed] + seen[errc::invalid_arguments]);
       }
+    }
+  }
+}
+
+// Each was started just before its deadline and answered just after it: all of the work was for
+// nothing.
+BOOST_AUTO_TEST_CASE(are_worked_off_in_time_as_far_as_it_goes_when_far_too_much_comes) {
+  for (const auto policy : executors::policies()) {
+    BOOST_TEST_CONTEXT(policy) {
+      const auto seen = std::make_shared<papers>();
+      node at({.executor = std::string(policy)});
+      at.serve({.topic = "desk"}, desk::described(seen)).value();
+      at.start().value();
+      const client to = client(at, {.topic = "desk"}).prepare({.timeout = 100ms});
+      std::vector<std::future<result<void>>> out;
+      for (const auto end = clock::now() + 1s; clock::now() < end;) {
+        for (int i = 0; i < 2; ++i) {
+          out.push_back(to.future_call<void>("work"));
+        }
+        std::this_thread::sleep_for(1ms);
+      }
+      int in_time = 0;
+      for (auto& each : out) {
+        in_time += each.get().has_value() ? 1 : 0;
+      }
+      BOOST_TEST(seen->started > 20);
+      BOOST_TEST(in_time * 10 >= seen->started * 7,
+                 in_time << " of " << seen->started << " in time");
     }
   }
 }
