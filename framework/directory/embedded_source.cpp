@@ -103,6 +103,11 @@ void embedded_source::enter() {
   });
 }
 
+std::string embedded_source::why_not(const error& told) const {
+  return told == errc::no_such_method ? address_ + " is a node, but no directory"
+                                      : address_ + ": " + told.to_string();
+}
+
 void embedded_source::entered(const result<bytes>& told) {
   entering_ = false;
   const auto got = told ? read_receipt(told->view()) : result<receipt>(told.error());
@@ -111,11 +116,11 @@ void embedded_source::entered(const result<bytes>& told) {
     period_ = std::chrono::milliseconds(got->renew_ms);
   }
   if (!registered_ && !std::exchange(complained_, true)) {
-    log::warn("not_registered",
-              {{"directory", address_},
-               {"reason",
-                got ? "a newer incarnation holds the address " + self_->address
-                    : got.error().to_string()}});
+    log::warn(
+        "not_registered",
+        {{"directory", address_},
+         {"reason",
+          got ? "a newer incarnation holds the address " + self_->address : why_not(got.error())}});
   } else if (registered_) {
     complained_ = false;
   }
@@ -203,7 +208,7 @@ void embedded_source::told(std::uint64_t question, const result<bytes>& what) {
     // It answers, but not as a directory does: as good as out of reach for whoever waits for it.
     asked_.clear();
     state_ = state::unreached;
-    why_ = address_ + ": " + got.error().to_string();
+    why_ = why_not(got.error());
     observer_.on_changed(*this);
     ask_at_ = host_.now() + period_;
     alarm_.set(std::min(renew_at_, ask_at_));

@@ -47,6 +47,7 @@ class embedded_source final : public source {
   void close(const farewell& last) noexcept override;
 
  private:
+  std::string why_not(const error& told) const;
   void enter();
   void entered(const result<bytes>& told);
   void renew();

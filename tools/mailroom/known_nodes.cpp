@@ -162,6 +162,25 @@ gone_nodes find_gone(const std::vector<std::string>& directories, time_point unt
   return found;
 }
 
+namespace {
+
+// What became of it, if directories remember.
+std::string last_of(const std::string& name,
+                    const std::vector<std::string>& directories,
+                    time_point until) {
+  std::string told;
+  for (const auto& each : find_gone(directories, until).nodes) {
+    if (each.last.node == name) {
+      told = "; one at " + each.last.address +
+             (each.lapsed ? " went without a word " : " left in good order ") +
+             format_duration(std::chrono::seconds(each.age_ms / 1000)) + " ago";
+    }
+  }
+  return told;
+}
+
+}  // namespace
+
 result<std::string> address_of_node(const std::string& name,
                                     const std::vector<std::string>& directories,
                                     time_point until) {
@@ -186,7 +205,8 @@ result<std::string> address_of_node(const std::string& name,
     const std::string near = nearest(name, names);
     return error(errc::no_server,
                  "no directory knows a node called '" + name + "'" +
-                     (near.empty() ? "" : " (nearest: " + near + ")"));
+                     (near.empty() ? "" : " (nearest: " + near + ")") +
+                     last_of(name, directories, until));
   }
   return addresses.front();
 }
