@@ -9,6 +9,7 @@
 #include <mailroom/framework/async/gather.hpp>
 #include <mailroom/framework/async/mutex.hpp>
 #include <mailroom/framework/async/on_fiber.hpp>
+#include <mailroom/framework/async/promise.hpp>
 #include <mailroom/framework/async/sleep.hpp>
 #include <mailroom/framework/async/task.hpp>
 #include <mailroom/framework/async/wait.hpp>

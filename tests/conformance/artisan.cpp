@@ -129,6 +129,24 @@ said artisan::add_locked_on_fiber(context& ctx) {
   return {"added", thread_name()};
 }
 
+task<said> artisan::trust(context&) {
+  promise<std::string> given;
+  const auto kept = given.get_future();
+  std::thread keeps([given = std::move(given)]() mutable { given.set(std::string("kept")); });
+  const auto got = co_await kept;
+  keeps.join();
+  co_return said{got.value(), thread_name()};
+}
+
+said artisan::trust_waiting(context&) {
+  promise<std::string> given;
+  const auto kept = given.get_future();
+  std::thread keeps([given = std::move(given)]() mutable { given.set(std::string("kept")); });
+  const auto got = mailroom::wait(kept);
+  keeps.join();
+  return {got.value(), thread_name()};
+}
+
 task<said> artisan::send(context&, int from, int count) {
   for (int i = 0; i < count; ++i) {
     (co_await shop_->jobs.send(from + i)).value();
@@ -243,6 +261,9 @@ void serve_artisans(node& at, const std::shared_ptr<board>& counts) {
                  .method("send", &artisan::send)
                  .method("receive_on_fiber", &artisan::receive_on_fiber, suspending)
                  .method("close", &artisan::close)
+                 .method("trust", &artisan::trust)
+                 .method("trust_on_fiber", &artisan::trust_waiting, suspending)
+                 .method("trust_while_blocking", &artisan::trust_waiting, blocking)
                  .method("listen", &artisan::listen)
                  .method("listen_on_fiber", &artisan::listen_waiting, suspending)
                  .method("listen_while_blocking", &artisan::listen_waiting, blocking)

@@ -49,6 +49,8 @@ class artisan {
 
   task<said> send(context& ctx, int from, int count);
   said receive_on_fiber(context& ctx, int count);
+  task<said> trust(context& ctx);
+  said trust_waiting(context& ctx);
   void close(context&) { shop_->jobs.close(); }
 
   /// Waits until something comes out of the tube, and reads one character of it.

@@ -154,6 +154,22 @@ void passes_values_through_a_channel(const combination& of) {
   at.check_thread(last);
 }
 
+void waits_for_what_a_thread_promises(const combination& of) {
+  stage at(of);
+  for (const std::string method : {"trust", "trust_on_fiber", "trust_while_blocking"}) {
+    for (int i = 0; i < 20; ++i) {
+      const auto got = artisan_of(at).call<said>(method);
+      BOOST_REQUIRE_MESSAGE(got, why(got));
+      BOOST_TEST(got->text == "kept");
+      if (method == "trust_while_blocking") {
+        BOOST_TEST(is_blocking_thread(got->thread), got->thread);
+      } else {
+        at.check_thread(*got);
+      }
+    }
+  }
+}
+
 void waits_for_descriptors(const combination& of) {
   stage at(of);
   for (const std::string method : {"listen", "listen_on_fiber", "listen_while_blocking"}) {
