@@ -169,6 +169,10 @@ class connector final : private executors::event_loop::source, private executors
   /// Calls `tell` once no address is being tried for the first time; at once if none is.
   void when_settled(std::function<void()> tell);
 
+  /// Calls go to servers of this zone as long as one there can take them, but for those with a key.
+  /// Empty: to any. Before any call.
+  void set_zone(std::string zone) { zone_ = std::move(zone); }
+
   // For who finds servers when they are needed (connector_directory.cpp).
 
   /// Each topic that is called for the first time is told, on the thread that calls it; who finds
@@ -235,7 +239,10 @@ class connector final : private executors::event_loop::source, private executors
   /// Into candidates_.
   void list_candidates(const topic_servers& servers, const pending_call& call, bool tried_too);
   outbound_link* by_key(topic_servers& servers, const pending_call& call);
-  static void share_out(topic_servers& servers);
+  void share_out(topic_servers& servers) const;
+  bool is_near(const outbound_link& server) const noexcept;
+  /// Leaves those of our zone, if there are any.
+  void keep_near(std::vector<outbound_link*>& servers) const;
   static bool was_tried(const pending_call& call, const outbound_link& at) noexcept;
   static bool others_than_tried(const pending_call& call, const outbound_link& last) noexcept;
   bool has_room(const outbound_link& to, const pending_call& call) const noexcept;
@@ -328,6 +335,7 @@ class connector final : private executors::event_loop::source, private executors
   std::function<void()> when_settled_;
   topic_watch topic_watch_;
   std::string explanation_;
+  std::string zone_;
   time_point watched_ = time_point::max();
   std::atomic<bool> look_{false};
   std::atomic<bool> retired_{false};

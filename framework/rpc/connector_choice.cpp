@@ -138,16 +138,38 @@ void connector::list_candidates(const topic_servers& servers,
                                          [](const auto* each) { return weight_of(*each) != 0; })) {
     std::erase_if(candidates_, [](const auto* each) { return weight_of(*each) == 0; });
   }
+  if (call.server.empty() && call.among != balance::by_key) {
+    keep_near(candidates_);
+  }
+}
+
+bool connector::is_near(const outbound_link& server) const noexcept {
+  return server.session().info().labels.zone == zone_;
+}
+
+// A weight of 0 says that others are to be called, wherever they are.
+void connector::keep_near(std::vector<outbound_link*>& servers) const {
+  const auto is_wanted = [this](const outbound_link* each) {
+    return is_near(*each) && weight_of(*each) != 0;
+  };
+  if (!zone_.empty() && std::any_of(servers.begin(), servers.end(), is_wanted)) {
+    std::erase_if(servers, [&](const outbound_link* each) { return !is_near(*each); });
+  }
 }
 
 // Smooth weighted round robin (nginx): the shares of a heavy server are spread among the others'.
-void connector::share_out(topic_servers& servers) {
+void connector::share_out(topic_servers& servers) const {
   servers.shares.clear();
+  auto among = servers.ready;
+  keep_near(among);
   std::vector<std::int64_t> weights;
-  for (const auto* each : servers.ready) {
+  for (const auto* each : among) {
     weights.push_back(weight_of(*each));
   }
   if (std::adjacent_find(weights.begin(), weights.end(), std::not_equal_to<>()) == weights.end()) {
+    if (among.size() != servers.ready.size()) {
+      servers.shares = std::move(among);
+    }
     return;
   }
   std::int64_t total = std::accumulate(weights.begin(), weights.end(), std::int64_t{0});
@@ -164,7 +186,7 @@ void connector::share_out(topic_servers& servers) {
     std::transform(due.begin(), due.end(), weights.begin(), due.begin(), std::plus<>());
     const auto next = std::max_element(due.begin(), due.end());
     *next -= total;
-    servers.shares.push_back(servers.ready[static_cast<std::size_t>(next - due.begin())]);
+    servers.shares.push_back(among[static_cast<std::size_t>(next - due.begin())]);
   }
 }
 

@@ -11,7 +11,9 @@ struct node_labels {
   static constexpr std::uint32_t usual_weight = 100;
   static constexpr std::uint32_t most_weight = 10'000;
 
-  std::string zone;  ///< Where it stands ("rack-7"), for people; empty: not told.
+  /// Where it stands ("rack-7"). Callers of the same zone call it rather than others; empty: not
+  /// told.
+  std::string zone;
   /// Its share of the calls, beside those of the others; 0: only what nobody else can take. By key
   /// all are alike, but for those with 0.
   std::uint32_t weight = usual_weight;

@@ -96,8 +96,10 @@ result<void> running_node::open() {
                                     .backlog = options_.backlog_per_peer,
                                     .max_body = options_.max_body,
                                     .credit_bytes = credit_bytes(options_)};
-  run_on(loop_of_calls(),
-         [&] { connector_ = std::make_unique<rpc::connector>(loop_of_calls(), host_, calls); });
+  run_on(loop_of_calls(), [&] {
+    connector_ = std::make_unique<rpc::connector>(loop_of_calls(), host_, calls);
+    connector_->set_zone(options_.labels.zone);
+  });
   awake_.emplace(rpc::missed_until_dead * options_.heartbeat,
                  host_.now(),
                  [this](duration stood_still) { control_server_->end_all(stood_still); });

@@ -234,7 +234,10 @@ config_schema node_schema(const std::vector<option>& more) {
             .type = option_type::list,
             .help = "topic=address (or exchange/topic=address): a server that is known beforehand; "
                     "may be repeated"})
-      .add({.key = "labels.zone", .help = "where this node stands, for people"})
+      .add({.key = "labels.zone",
+            .help =
+                "where this node stands: callers of the same zone call it rather than others, and "
+                "it them"})
       .add({.key = "labels.weight",
             .type = option_type::integer,
             .fallback = std::to_string(rpc::node_labels::usual_weight),

@@ -8,6 +8,8 @@
 #include <algorithm>
 #include <atomic>
 #include <chrono>
+#include <memory>
+#include <set>
 #include <string>
 #include <thread>
 #include <vector>
@@ -89,6 +91,44 @@ BOOST_AUTO_TEST_CASE(gives_a_server_of_weight_0_nothing_from_the_first_call_on) 
     caller.start().value();
     BOOST_TEST(of(caller, "naming").call<std::string>("who").value() == "heavy");
   }
+}
+
+BOOST_AUTO_TEST_CASE(has_calls_stay_in_their_zone_while_they_can) {
+  embedded_deployment at;
+  const auto serve = [&](const std::string& name, const std::string& zone) {
+    auto made = std::make_unique<node>(node_options{.name = name,
+                                                    .listen = "tcp://127.0.0.1:0",
+                                                    .directory = at.addresses(),
+                                                    .labels = {.zone = zone}});
+    serve_name(*made, "naming");
+    made->start().value();
+    return made;
+  };
+  auto north = serve("north", "n");
+  auto more_north = serve("more north", "n");
+  const auto south = serve("south", "s");
+  auto options = at.caller();
+  options.labels.zone = "n";
+  node caller(options);
+  caller.start().value();
+  for (const auto how : {balance::round_robin, balance::least_in_flight}) {
+    const client asks = of(caller, "naming").prepare({.balance = how});
+    std::set<std::string> seen;
+    for (int i = 0; i < 40; ++i) {
+      seen.insert(asks.call<std::string>("who").value());
+    }
+    BOOST_TEST((seen == std::set<std::string>{"north", "more north"}));
+  }
+  node elsewhere(at.caller());
+  elsewhere.start().value();
+  std::set<std::string> seen;
+  for (int i = 0; i < 40; ++i) {
+    seen.insert(of(elsewhere, "naming").call<std::string>("who").value());
+  }
+  BOOST_TEST(seen.size() == 3U);
+  BOOST_TEST(north->stop());
+  BOOST_TEST(more_north->stop());
+  BOOST_TEST(of(caller, "naming").call<std::string>("who").value() == "south");
 }
 
 BOOST_AUTO_TEST_CASE(forgets_who_stops_at_once) {
