@@ -19,6 +19,7 @@ int main(int argc, char** argv) {
       },
       {.description = "a directory, with which nodes register and in which they find each other",
        .example = "--listen tcp://127.0.0.1:7000",
+       .is_directory = true,
        .configured = [&period](const mailroom::config& settings) {
          period = settings.time("node.heartbeat");
        }});

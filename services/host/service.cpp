@@ -154,6 +154,9 @@ int run_service(int argc,
     if (!with) {
       return usage_error(program, std::string(with.error().message()));
     }
+    if (options.is_directory && settings->origin("node.directory").starts_with("environment")) {
+      with->directory.clear();
+    }
     with->asked_to_drain = [] { ::kill(::getpid(), SIGTERM); };
     node serving(*std::move(with));
     set_up(serving);

@@ -14,6 +14,8 @@ struct service_options {
   std::string_view description = {};  ///< One line for `--help`.
   std::string_view example = "--listen tcp://127.0.0.1:7001 --executor work-stealing";  ///< Flags.
   std::vector<option> settings = {};  ///< Settings of its own, beside the node's.
+  /// Others are told by MAILROOM_DIRECTORY where it is, and it does not register with itself.
+  bool is_directory = false;
   std::function<void(const config& settings)> configured =
       {};  ///< Sees the settings before the node is made.
   std::function<void(node&)> started =

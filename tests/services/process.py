@@ -22,12 +22,13 @@ def clean_environment():
 
 
 class Process:
-    """A running binary. `with` ends it whatever happens. `within`: a command that runs another, which takes its place."""
+    """A running binary. `with` ends it whatever happens. `within`: a command that runs another, which takes its place.
+    `environment`: more of it."""
 
-    def __init__(self, name, *arguments, within=(), **options):
+    def __init__(self, name, *arguments, within=(), environment=(), **options):
         self.child = subprocess.Popen(
             [*within, binary(name), *map(str, arguments)], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE, text=True, env=clean_environment(), **options)
+            stderr=subprocess.PIPE, text=True, env={**clean_environment(), **dict(environment)}, **options)
         self.lines, self.errors = queue.Queue(), []
         self.readers = [threading.Thread(target=self._read, args=(self.child.stdout, self.lines.put)),
                         threading.Thread(target=self._read, args=(self.child.stderr, self.errors.append))]

@@ -41,8 +41,8 @@ class Directory(unittest.TestCase):
         self.running = contextlib.ExitStack()
         self.addCleanup(self.running.close)
 
-    def start(self, name, *arguments):
-        started = self.running.enter_context(process.Process(name, *arguments))
+    def start(self, name, *arguments, **options):
+        started = self.running.enter_context(process.Process(name, *arguments, **options))
         return started, started.ready()
 
     def directory(self, listen=ANY, *more):
@@ -212,6 +212,13 @@ class Directory(unittest.TestCase):
         # Three heartbeats, and what it takes to look; a stopped machine is forgiven.
         self.assertLess(max(oldest), 3500)
         self.assertEqual(self.call(directory), (0, '"hello"\n', ""))
+
+    def test_a_directory_does_not_register_where_the_environment_says(self):
+        _, directory = self.directory()
+        for_all = {"MAILROOM_DIRECTORY": directory}
+        self.start("mailroom-directory", "--listen", ANY, environment=for_all)
+        self.start("mailroom-echo", "--listen", ANY, "--name", "serves", environment=for_all)
+        self.assertEqual(names(directory), ["serves"])
 
     def test_a_restart_at_the_same_address_is_one_node(self):
         _, directory = self.directory()
