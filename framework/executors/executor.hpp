@@ -119,7 +119,7 @@ class executor {
   virtual affinity own_worker() const noexcept { return affinity::anywhere(); }
 
   /// Number of different workers that `affinity::worker` can name; spare ones do not count, to
-  /// which an item keeps only if it has been there (`own_worker`).
+  /// which an item keeps only if it has been there (`own_worker`), but then for good.
   virtual std::size_t workers() const noexcept = 0;
 
   /// The workers that have run turns, spare ones included: an item for each reaches every thread.

@@ -84,6 +84,7 @@ class work_stealing final : public executor {
   bool is_spare(const worker& w) const noexcept;
   bool stand_in_for(worker& stuck) noexcept;
   void not_stuck_any_more(worker& w) noexcept;
+  void give_back(worker& w) noexcept;
   void rest_unless_needed(worker& w) noexcept;
 
   // Hardly ever changes.

@@ -5,10 +5,11 @@
 #include <cstddef>
 #include <exception>
 #include <mutex>
+#include <vector>
 
 // Spare workers, which stand in for those that are stuck in a turn (as Go's monitor gives what a
 // thread in a long system call had to another, and Java's fork-join pool compensates for threads
-// that block). As many help as workers are relieved, less those that have not noticed yet that they
+// that block). As many help as workers are relieved, and those that have not noticed yet that they
 // may rest.
 
 namespace mailroom::executors {
@@ -27,8 +28,11 @@ bool work_stealing::relieve(const turn_mark& stuck) noexcept {
 
 bool work_stealing::stand_in_for(worker& stuck) noexcept {
   const std::lock_guard lock(idle_mutex_);
-  if (over_.load() || !stuck.helps.load()) {
-    return false;
+  const auto sleeps = [&](const std::vector<worker*>& here) {
+    return std::find(here.begin(), here.end(), &stuck) != here.end();
+  };
+  if (over_.load() || !stuck.helps.load() || sleeps(idle_) || sleeps(resting_)) {
+    return false;  // Or its turn has ended meanwhile.
   }
   if (stuck.relieved.load()) {
     return true;  // Of a turn before, whose end it has not come to tell.
@@ -40,8 +44,8 @@ bool work_stealing::stand_in_for(worker& stuck) noexcept {
   }
   for (std::size_t i = regular_; i != workers_.size(); ++i) {
     worker& spare = *workers_[i];
-    if (spare.helps.load()) {
-      continue;
+    if (spare.helps.load() || spare.mark.is_stuck()) {
+      continue;  // What is pinned to one that rests may hang as well.
     }
     spare.helps.store(true);
     try {
@@ -59,10 +63,23 @@ bool work_stealing::stand_in_for(worker& stuck) noexcept {
   return false;
 }
 
-// Its turn has ended: one that stands in may rest. If all of them sleep, one is woken for that.
 void work_stealing::not_stuck_any_more(worker& w) noexcept {
   const std::lock_guard lock(idle_mutex_);
+  give_back(w);
+}
+
+// Its turn has ended: one that stands in does so for another that had none, or may rest. One that
+// sleeps is woken for that. Under idle_mutex_.
+void work_stealing::give_back(worker& w) noexcept {
   w.relieved.store(false);
+  const auto has_none = std::find_if(workers_.begin(), workers_.end(), [&](const auto& each) {
+    return each.get() != &w && each->helps.load() && !each->relieved.load() &&
+           each->mark.is_stuck();
+  });
+  if (has_none != workers_.end()) {
+    (*has_none)->relieved.store(true);
+    return;
+  }
   surplus_.store(surplus_.load() + 1);
   const auto asleep = std::find_if(
       idle_.begin(), idle_.end(), [this](const worker* each) { return is_spare(*each); });

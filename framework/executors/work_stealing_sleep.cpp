@@ -17,7 +17,7 @@ void work_stealing::park(worker& w) noexcept {
   if (std::exchange(w.searching, false)) {
     searching_.fetch_sub(1);
   }
-  w.timers_changed = false;
+  const bool timers_changed = std::exchange(w.timers_changed, false);
   w.mark.rest();
   w.sleep.announce();
   time_point until = time_point::max();
@@ -25,7 +25,14 @@ void work_stealing::park(worker& w) noexcept {
   bool nothing_left = false;
   {
     const std::lock_guard lock(idle_mutex_);
+    if (w.relieved.load(std::memory_order_relaxed)) {
+      give_back(w);  // It was found stuck when its turn had just ended.
+    }
     helps = w.helps.load(std::memory_order_relaxed);
+    if (helps && is_spare(w) && surplus_.load(std::memory_order_relaxed) != 0) {
+      w.sleep.stay_awake();
+      return;  // It may rest instead.
+    }
     if (!helps) {
       resting_.push_back(&w);
     } else {
@@ -43,6 +50,9 @@ void work_stealing::park(worker& w) noexcept {
   }
   if (nothing_left) {
     finish();
+  }
+  if (!helps && timers_changed) {
+    keep_time();  // It does not do so itself.
   }
   const bool work = helps && work_to_share();
   if (!over_.load() && w.pinned.empty() && !(work && search_again(w))) {

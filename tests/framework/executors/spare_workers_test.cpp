@@ -147,6 +147,36 @@ BOOST_AUTO_TEST_CASE(what_is_pinned_to_one_is_still_run_by_it_when_it_rests) {
   BOOST_TEST(submitted_ran_on == "mr-ws-0");
 }
 
+// It went to sleep without having told anybody to keep the time.
+BOOST_AUTO_TEST_CASE(timers_of_one_that_rests_fire) {
+  scene with(1, 1);
+  auto& stuck = with.get_stuck();
+  affinity spare = affinity::anywhere();
+  with.at.run_once([&] { spare = with.at->own_worker(); });
+  stuck.open = true;
+  BOOST_TEST(with.rest());
+  tally fired;
+  probe_timer alarm([&] { fired.add(); });
+  for (int round = 1; round <= 20; ++round) {
+    with.at.run_once([&] { with.at->arm(alarm, clock::now() + std::chrono::milliseconds(2)); },
+                     spare);
+    BOOST_TEST(fired.reaches(round));
+  }
+}
+
+BOOST_AUTO_TEST_CASE(one_that_is_free_again_stands_in_for_another_that_had_none) {
+  scene with(2, 1);
+  auto& first = with.get_stuck();
+  with.get_stuck();
+  BOOST_TEST(with.relieved.value() == 1);
+  BOOST_TEST(with.not_relieved.value() == 1);
+  first.open = true;
+  BOOST_TEST(with.ended.reaches(1));
+  BOOST_TEST(with.thread_of_an_item() != "");
+  BOOST_TEST(with.at->stats().spares == 1U);
+  BOOST_TEST(with.at->stats().threads == 3U);
+}
+
 BOOST_AUTO_TEST_CASE(all_that_have_run_turns_are_named) {
   scene with(2, 2);
   BOOST_TEST(with.at->all_workers().size() == 2U);
