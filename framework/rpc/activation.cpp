@@ -172,10 +172,10 @@ bool activation::turn() noexcept {
     } else if (may_start()) {
       since_new_ -= std::min(since_new_, calls_per_new - 1);
       const time_point begun = std::exchange(unseen_work, 0) == 0 ? now : runner_.now();
-      const bool started = start_next(begun);
+      const method* const started = start_next(begun);
       now = after_work();
-      if (started) {
-        has_run(now - begun);
+      if (started != nullptr) {
+        started->has_run(now - begun);
       }
       rest_until_ = now + (now - begun) / calls_per_new;
       continue;

@@ -245,11 +245,10 @@ class activation final : public async::home {
   void worked(std::size_t pieces) noexcept {
     since_new_ = static_cast<std::uint32_t>(std::min<std::size_t>(since_new_ + pieces, 1024));
   }
-  /// Whether it was started, and not refused.
-  bool start_next(time_point now) noexcept;
+  /// Null: it was refused.
+  const method* start_next(time_point now) noexcept;
   bool start(const call_batch& from, const arrived_call& call, time_point now) noexcept;
-  void has_run(duration for_so_long) noexcept;
-  duration needed_to_run() const noexcept;
+  duration needed_to_run(const method& what) const noexcept;
   void sort_out_own_chain(call_batch& arrived) noexcept;
   time_point after_work() noexcept;
   bool may_start() const noexcept;
@@ -296,13 +295,12 @@ class activation final : public async::home {
   std::unique_ptr<set_aside> aside_;     // Null, until something was.
   std::unique_ptr<relocations> moving_;  // Null, unless relocations wait.
   std::uint32_t fibers_ = 0;
-  std::int32_t usual_run_ = 0;     // Of what a call does at once, in 1024 ns.
   std::uint32_t since_new_ = 0;    // Pieces of work since the last new call, most of the time.
   time_point rest_until_ = never;  // Until then all else goes before new calls.
   std::atomic<std::uint32_t> delivered_{0};  // Calls, modulo 2^32.
   std::atomic<std::uint32_t> accepted_{0};   // Of these. Written on turns only, as the next three.
   std::atomic<bool> stuck_{false};           // Written by the control thread.
-  std::atomic<bool> waits_to_move_{false};   // Written on turns only.
+  std::atomic<bool> waits_to_move_{false};
   std::atomic<const method*> blocked_by_{nullptr};
   std::atomic<std::uint32_t> queued_{0};
   std::atomic<std::uint32_t> running_{0};

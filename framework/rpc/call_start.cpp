@@ -7,8 +7,6 @@
 #include <mailroom/framework/rpc/method.hpp>
 
 #include <algorithm>
-#include <cstdint>
-#include <limits>
 #include <utility>
 
 namespace mailroom::rpc {
@@ -23,22 +21,16 @@ error stood_still() {
 
 // Under overload calls are started just before their deadlines, and each would be answered just
 // after it, for nothing. Those that cannot end in time make room for others that can; the last one
-// that waits is started in any case, so that one learns if they take less time by now.
-duration activation::needed_to_run() const noexcept {
+// that waits is started in any case.
+duration activation::needed_to_run(const method& what) const noexcept {
   if (queued_.load(std::memory_order_relaxed) == 0) {
     return duration::zero();
   }
-  const duration usual{std::int64_t{usual_run_} * 1024};
-  return usual + usual / 2;
+  const duration usual = what.usual_run();
+  return usual + usual / 4;
 }
 
-void activation::has_run(duration for_so_long) noexcept {
-  const auto units = std::min<std::int64_t>(for_so_long.count() / 1024,
-                                            std::numeric_limits<std::int32_t>::max() / 2);
-  usual_run_ += (static_cast<std::int32_t>(units) - usual_run_) / 8;
-}
-
-bool activation::start_next(time_point now) noexcept {
+const method* activation::start_next(time_point now) noexcept {
   call_batch& batch = queue_.oldest();
   const arrived_call call = batch.front();
   batch.pop();
@@ -50,7 +42,7 @@ bool activation::start_next(time_point now) noexcept {
       refill_queue();
     }
   }
-  return started;
+  return started ? call.what : nullptr;
 }
 
 bool activation::start(const call_batch& from, const arrived_call& call, time_point now) noexcept {
@@ -65,7 +57,8 @@ bool activation::start(const call_batch& from, const arrived_call& call, time_po
     started.fail_uncounted(given_up_error());
     return false;
   }
-  if (call.until.passed(now + needed_to_run())) {
+  if (call.until.passed(now + needed_to_run(*call.what))) {
+    call.what->was_refused();
     counters_.expired.fetch_add(1, std::memory_order_relaxed);
     started.fail_uncounted(
         error(errc::expired, execution::not_run, "expired before it could start and end"));

@@ -361,7 +361,7 @@ void connector::look_for_expired() {
     next = std::min(next, resting_.begin()->first);
   }
   for (const auto& call : waiting_) {
-    if (!call->what.servers->may_choose && call->what.servers->choose_at != time_point::max()) {
+    if (is_held(*call->what.servers)) {
       next = std::min(next, call->what.servers->choose_at);
     }
   }

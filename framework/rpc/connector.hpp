@@ -269,7 +269,10 @@ class connector final : private executors::event_loop::source, private executors
 
   bool is_settled(const topic_servers& servers) const noexcept;
   /// False: others that may serve it are still being asked, and it pays to wait for them.
-  bool may_choose(topic_servers& servers);
+  bool may_choose(topic_servers& servers, deadline until);
+  static bool is_held(const topic_servers& servers) noexcept {
+    return !servers.may_choose && (!servers.ready.empty() || servers.stuck != 0);
+  }
   void route_those_that_may_choose();
   bool waits_for_servers(const ref<pending_call>& fanout);
   void wait_for_server(ref<pending_call> call);

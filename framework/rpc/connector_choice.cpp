@@ -62,7 +62,7 @@ outbound_link* connector::pick(const pending_call& call) {
   if (!servers.known) {
     look_up(servers);
   }
-  if (servers.ready.empty() || (!servers.may_choose && !may_choose(servers))) {
+  if (servers.ready.empty() || (!servers.may_choose && !may_choose(servers, call.until))) {
     return nullptr;
   }
   if (call.among != balance::round_robin || call.attempt != 0 || someone_rests_ ||
@@ -99,8 +99,9 @@ outbound_link* connector::choose(topic_servers& servers, const pending_call& cal
     case balance::round_robin: break;
   }
   for (std::size_t i = 0; i < servers.shares.size(); ++i) {
-    outbound_link* const next = servers.shares[servers.turn++ % servers.shares.size()];
+    outbound_link* const next = servers.shares[(servers.turn + i) % servers.shares.size()];
     if (std::find(candidates_.begin(), candidates_.end(), next) != candidates_.end()) {
+      servers.turn += i + 1;
       return next;
     }
   }

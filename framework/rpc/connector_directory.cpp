@@ -18,12 +18,11 @@ bool connector::is_settled(const topic_servers& servers) const noexcept {
 
 // The first to be connected would get the first calls of every client, whatever the weights and
 // keys.
-bool connector::may_choose(topic_servers& servers) {
+bool connector::may_choose(topic_servers& servers, deadline until) {
   constexpr duration longest = std::chrono::milliseconds(250);
   const time_point now = loop_.now();
-  if (servers.choose_at == time_point::max()) {
-    servers.choose_at = now + longest;
-  }
+  const duration left = until.at() == time_point::max() ? duration::max() : until.at() - now;
+  servers.choose_at = std::min(servers.choose_at, now + std::min(longest, left / 4));
   servers.may_choose = is_settled(servers) || now >= servers.choose_at;
   if (!servers.may_choose) {
     watch_deadline(deadline(servers.choose_at));
@@ -34,7 +33,7 @@ bool connector::may_choose(topic_servers& servers) {
 void connector::route_those_that_may_choose() {
   const time_point now = loop_.now();
   const auto held = [&](const ref<pending_call>& call) {
-    return !call->what.servers->may_choose && call->what.servers->choose_at <= now;
+    return is_held(*call->what.servers) && call->what.servers->choose_at <= now;
   };
   if (std::none_of(waiting_.begin(), waiting_.end(), held)) {
     return;

@@ -47,7 +47,8 @@ void connector::route(ref<pending_call> call) {
   if (call->done()) {
     return;
   }
-  if (!call->what.servers->ready.empty() && !call->what.servers->may_choose) {
+  topic_servers& servers = *call->what.servers;
+  if (is_held(servers) && !may_choose(servers, call->until)) {
     wait_for_server(std::move(call));
     return;
   }
@@ -61,7 +62,7 @@ void connector::route(ref<pending_call> call) {
             .with_retry_after(look_again_after));
     return;
   }
-  const bool settled = is_settled(*call->what.servers);
+  const bool settled = is_settled(servers);
   if (settled && !call->wait_for_ready) {
     if (call->attempt != 0) {
       if (!wait_for_return(call)) {

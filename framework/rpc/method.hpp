@@ -10,8 +10,11 @@
 #include <mailroom/framework/rpc/instances.hpp>
 #include <mailroom/framework/rpc/queue_policy.hpp>
 
+#include <algorithm>
+#include <atomic>
 #include <cstdint>
 #include <functional>
+#include <limits>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -52,6 +55,27 @@ class method {
   /// Which argument says to which instance a call goes, from 0.
   std::size_t key_argument() const noexcept { return key_argument_; }
 
+  /// How long a call of it usually runs before it ends or first waits. Of all instances together;
+  /// it soon follows what is less, and what is more step by step: a turn that was held up once says
+  /// little. @threadsafe
+  duration usual_run() const noexcept {
+    return duration(std::int64_t{usual_run_.load(std::memory_order_relaxed)} * run_unit);
+  }
+  void has_run(duration for_so_long) const noexcept {
+    const std::int64_t known = usual_run_.load(std::memory_order_relaxed);
+    const std::int64_t run =
+        std::min<std::int64_t>(for_so_long.count() / run_unit, 2 * known + most_at_once);
+    const std::int64_t next =
+        run < known ? known - (known - run + 1) / 2 : known + (run - known) / 4;
+    usual_run_.store(static_cast<std::int32_t>(std::min<std::int64_t>(next, longest_run)),
+                     std::memory_order_relaxed);
+  }
+  /// A call of it was not started for want of time: many of those, and it is tried again.
+  void was_refused() const noexcept {
+    const std::int32_t known = usual_run_.load(std::memory_order_relaxed);
+    usual_run_.store(known - known / 2048, std::memory_order_relaxed);
+  }
+
   /// Decodes the arguments and runs the handler until it ends or first waits. The call is answered,
   /// now or later.
   virtual void start(void* object,
@@ -60,11 +84,16 @@ class method {
                      const wire::frame& within) const noexcept = 0;
 
  private:
+  static constexpr std::int64_t run_unit = 1024;      // Nanoseconds.
+  static constexpr std::int64_t most_at_once = 1000;  // About a millisecond.
+  static constexpr std::int64_t longest_run = std::numeric_limits<std::int32_t>::max() / 4;
+
   std::string full_name_;
   std::uint32_t name_at_;  // In full_name_: an idle endpoint should cost little.
   async::style how_;
   bool idempotent_;
   std::uint8_t key_argument_;
+  mutable std::atomic<std::int32_t> usual_run_{0};
 };
 
 struct endpoint_definition;

@@ -50,6 +50,7 @@ bool activation::withdraw(std::shared_ptr<relocation> what, const error& why) {
   if (!what->give_up(why)) {
     return false;
   }
+  waits_to_move_.store(false, std::memory_order_relaxed);  // Its turns may hang as well.
   post(*new relocation_note(*this, std::move(what), true));
   return true;
 }

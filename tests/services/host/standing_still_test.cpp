@@ -11,14 +11,18 @@
 #include <signal.h>
 
 #include <algorithm>
+#include <chrono>
 #include <future>
 #include <string>
+#include <thread>
 #include <vector>
 
 // A service that is stopped for so long that its callers were told that it is lost.
 
 namespace mailroom::tests::standing_still_test {
 namespace {
+
+constexpr auto dead_interval = std::chrono::milliseconds(400);  // Three heartbeats, and some.
 
 struct scene {
   explicit scene(const std::string& executor)
@@ -66,6 +70,7 @@ BOOST_AUTO_TEST_CASE(starts_nothing_afterwards_that_came_before) {
         BOOST_TEST(eventually([&] { return s.calls_received() == calls.size(); }));
       }
       s.service.process().signal(SIGSTOP);
+      const auto stopped = clock::now();
       for (int i = 0; i < 50; ++i) {
         calls.push_back(s.write("lies in the socket"));
       }
@@ -73,6 +78,9 @@ BOOST_AUTO_TEST_CASE(starts_nothing_afterwards_that_came_before) {
         const auto got = each.get();
         BOOST_TEST((got.error() == errc::lost));
       }
+      // Callers count from when they last heard of it, up to a heartbeat earlier: it is to stand
+      // still for as long as they wait.
+      std::this_thread::sleep_until(stopped + dead_interval);
       s.service.process().signal(SIGCONT);
       s.write("comes afterwards").get().value();
       const std::vector<std::string> expected{"runs", "comes afterwards"};
