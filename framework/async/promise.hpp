@@ -84,16 +84,18 @@ class [[nodiscard]] future {
 };
 
 /// The other end of a `future`: whoever has it gives the value, or the error, on any thread. It
-/// does not block, and may be moved from thread to thread; one thread at a time uses it.
+/// does not block, and may be moved from thread to thread; one thread at a time uses it. One that
+/// was moved from may only be assigned to, or go.
 template <class T>
 class promise {
  public:
   promise() : shared_(make_ref<async::promised<T>>()) {}
   promise(promise&&) noexcept = default;
   promise& operator=(promise&& other) noexcept {
-    std::swap(shared_, other.shared_);
-    std::swap(given_, other.given_);
-    return *this;
+    promise taken(std::move(other));
+    std::swap(shared_, taken.shared_);
+    std::swap(given_, taken.given_);
+    return *this;  // And what was to be kept here is dropped.
   }
   ~promise() {
     if (shared_) {

@@ -13,11 +13,11 @@ constexpr std::size_t most_left = 4096;
 // Whether others than those on the same machine, or network, can reach it there.
 bool is_far_reaching(std::string_view address) {
   constexpr std::string_view near[] = {"127.", "localhost:", "[::1]", "169.254.", "[fe80:"};
-  const auto host = address.find("://");
-  if (!address.starts_with("tcp://")) {
+  constexpr std::string_view tcp = "tcp://";
+  if (!address.starts_with(tcp)) {
     return false;
   }
-  const auto rest = address.substr(host + 3);
+  const auto rest = address.substr(tcp.size());
   return std::none_of(std::begin(near), std::end(near), [&](std::string_view each) {
     return rest.starts_with(each);
   });

@@ -8,6 +8,11 @@
 #include <utility>
 
 namespace mailroom {
+namespace {
+
+constexpr duration to_arrive = std::chrono::milliseconds(500);
+
+}  // namespace
 
 topic_move::topic_move(running_node& in, order what)
     : in_(in), what_(std::move(what)), asked_(in.host_.now()) {}
@@ -20,7 +25,7 @@ void topic_move::wait() {
   in_.control_loop_.arm(*this, later(asked_, what_.limit));
 }
 
-// Runs under the timers' lock, so it only leaves a note.
+// On the control thread, but `cancel` waits for its end: so it only leaves a note.
 void topic_move::on_time() noexcept {
   in_.control_loop_.post([weak = weak_from_this()] {
     if (const auto self = weak.lock()) {
@@ -150,7 +155,9 @@ void topic_move::give_up(part& one, const error& why) {
       return;  // It answers.
     }
   }
-  if (!one.answered) {
+  if (!one.answered && !std::exchange(has_had_grace_, true)) {
+    in_.control_loop_.arm(*this, in_.host_.now() + to_arrive);  // It has just set out.
+  } else if (!one.answered) {
     one.at = phase::stranded;
     fail(error(errc::expired,
                "'" + what_.topic + "' has left for executor '" + what_.executor +
@@ -161,6 +168,7 @@ void topic_move::give_up(part& one, const error& why) {
 void topic_move::stop() {
   const error why(errc::stopping, "'" + what_.topic + "' stays where it was: the node is stopping");
   fail(why);
+  has_had_grace_ = true;
   if (!has_begun_) {
     finish();
     return;
@@ -192,6 +200,7 @@ void topic_move::settle() {
 
 void topic_move::go_back() {
   goes_back_ = true;
+  has_had_grace_ = false;
   in_.control_loop_.arm(*this, later(in_.host_.now(), what_.limit));
   for (const auto& each : parts_) {
     if (each->at == phase::arrived) {

@@ -87,6 +87,7 @@ class topic_move final : public std::enable_shared_from_this<topic_move>, privat
   const time_point asked_;
   bool has_begun_ = false;
   bool goes_back_ = false;
+  bool has_had_grace_ = false;
   bool is_over_ = false;
   std::vector<std::unique_ptr<part>> parts_;
   std::optional<error> failure_;

@@ -13,6 +13,8 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cstdint>
+#include <limits>
 #include <map>
 #include <optional>
 #include <sstream>
@@ -169,8 +171,10 @@ std::string last_of(const std::string& name,
                     const std::vector<std::string>& directories,
                     time_point until) {
   std::string told;
+  std::uint64_t age_ms = std::numeric_limits<std::uint64_t>::max();
   for (const auto& each : find_gone(directories, until).nodes) {
-    if (each.last.node == name) {
+    if (each.last.node == name && each.age_ms < age_ms) {
+      age_ms = each.age_ms;
       told = "; one at " + each.last.address +
              (each.lapsed ? " went without a word " : " left in good order ") +
              format_duration(std::chrono::seconds(each.age_ms / 1000)) + " ago";

@@ -74,7 +74,8 @@ BOOST_AUTO_TEST_CASE(that_is_dropped_tells_who_waits) {
     dropped.reset();
     home.run_all();
     BOOST_TEST(waits.said == "");
-    moved = promise<std::string>();
+    promise<std::string> other;
+    moved = std::move(other);
     home.run_all();
     BOOST_TEST(waits.said == "cancelled: the promise was dropped: nobody gives the value");
   }
