@@ -97,7 +97,8 @@ int drain(const drain_options& with) {
 void add_drain(const command& to) {
   const command verb = to.add_verb(
       "drain",
-      "Has a node end as SIGTERM does: no new calls, what runs is answered, then it goes",
+      "Has a node end as SIGTERM does: no new calls, what runs is answered, then it goes. Fails if "
+      "its own limit (node.drain) passed before, and says what was cancelled",
       "mailroom drain --directory tcp://127.0.0.1:7000 echo-2");
   auto with = std::make_shared<drain_options>();
   verb.add_text("NODE", with->node, "Name of a node that a directory knows; or --connect", "NAME");

@@ -1,6 +1,7 @@
 // Who runs what waits for workers that are stuck in a turn.
 
 #include <mailroom/tests/framework/executors/fixture.hpp>
+#include <mailroom/tests/support/gate.hpp>
 
 #include <mailroom/framework/executors/turn_watch.hpp>
 
@@ -30,7 +31,7 @@ struct scene {
   }
   ~scene() {
     for (auto& each : stuck) {
-      each.open = true;
+      each.closed.open();
     }
     at.under_test.reset();
     control.stop();
@@ -39,13 +40,11 @@ struct scene {
   struct stuck_item {
     explicit stuck_item(tally& ended)
         : item{[this, &ended](executors::executor&) {
-            while (!open.load()) {
-              std::this_thread::sleep_for(std::chrono::milliseconds(1));
-            }
+            closed.wait();
             ended.add();
             return verdict::done;
           }} {}
-    std::atomic<bool> open{false};
+    gate closed;
     job item;
   };
 
@@ -87,7 +86,7 @@ BOOST_AUTO_TEST_CASE(one_stands_in_while_a_worker_is_stuck_and_rests_after_it) {
     BOOST_TEST(with.at->stats().threads == 2U);
     BOOST_TEST(with.at->stats().spares == 1U);
     BOOST_TEST(with.thread_of_an_item() == "mr-ws-1");
-    stuck.open = true;
+    stuck.closed.open();
     BOOST_TEST(with.ended.reaches(round));
     BOOST_TEST(with.rest());
     BOOST_TEST(with.at->stats().threads == 1U);
@@ -109,10 +108,10 @@ BOOST_AUTO_TEST_CASE(there_are_no_more_of_them_than_allowed_and_what_waits_is_ru
   }};
   with.at->submit(&waits);
   BOOST_TEST(ran.value() == 0);
-  first.open = true;
+  first.closed.open();
   BOOST_TEST(ran.reaches(1));
   for (auto& each : with.stuck) {
-    each.open = true;
+    each.closed.open();
   }
   BOOST_TEST(with.ended.reaches(3));
   BOOST_TEST(with.rest());
@@ -131,7 +130,7 @@ BOOST_AUTO_TEST_CASE(what_is_pinned_to_one_is_still_run_by_it_when_it_rests) {
   affinity spare = affinity::anywhere();
   with.at.run_once([&] { spare = with.at->own_worker(); });
   BOOST_TEST((spare != affinity::worker(1)));
-  stuck.open = true;
+  stuck.closed.open();
   BOOST_TEST(with.rest());
   for (int i = 0; i != 20; ++i) {
     BOOST_TEST(with.thread_of_an_item(spare) == "mr-ws-1");
@@ -153,7 +152,7 @@ BOOST_AUTO_TEST_CASE(timers_of_one_that_rests_fire) {
   auto& stuck = with.get_stuck();
   affinity spare = affinity::anywhere();
   with.at.run_once([&] { spare = with.at->own_worker(); });
-  stuck.open = true;
+  stuck.closed.open();
   BOOST_TEST(with.rest());
   tally fired;
   probe_timer alarm([&] { fired.add(); });
@@ -170,7 +169,7 @@ BOOST_AUTO_TEST_CASE(one_that_is_free_again_stands_in_for_another_that_had_none)
   with.get_stuck();
   BOOST_TEST(with.relieved.value() == 1);
   BOOST_TEST(with.not_relieved.value() == 1);
-  first.open = true;
+  first.closed.open();
   BOOST_TEST(with.ended.reaches(1));
   BOOST_TEST(with.thread_of_an_item() != "");
   BOOST_TEST(with.at->stats().spares == 1U);
@@ -180,7 +179,7 @@ BOOST_AUTO_TEST_CASE(one_that_is_free_again_stands_in_for_another_that_had_none)
 BOOST_AUTO_TEST_CASE(all_that_have_run_turns_are_named) {
   scene with(2, 2);
   BOOST_TEST(with.at->all_workers().size() == 2U);
-  with.get_stuck().open = true;
+  with.get_stuck().closed.open();
   BOOST_TEST(with.rest());
   std::vector<std::string> names;
   for (const auto each : with.at->all_workers()) {
@@ -197,7 +196,7 @@ BOOST_AUTO_TEST_CASE(timers_fire_while_all_regular_workers_are_stuck) {
   probe_timer alarm([&] { fired.add(); });
   for (int round = 1; round <= 20; ++round) {
     if (round == 10) {
-      stuck.open = true;
+      stuck.closed.open();
       BOOST_TEST(with.rest());
     }
     with.at->arm(alarm, clock::now() + std::chrono::milliseconds(1));
@@ -211,8 +210,8 @@ BOOST_AUTO_TEST_CASE(stop_ends_those_that_help_and_those_that_rest) {
     auto& first = with.get_stuck();
     auto& second = with.get_stuck();
     if (resting) {
-      first.open = true;
-      second.open = true;
+      first.closed.open();
+      second.closed.open();
       BOOST_TEST(with.rest());
     }
     tally ran;
@@ -226,8 +225,8 @@ BOOST_AUTO_TEST_CASE(stop_ends_those_that_help_and_those_that_rest) {
     bool all_ran = false;
     std::thread opens([&] {
       all_ran = ran.reaches(100);  // Stopping or not, the spare ones run them.
-      first.open = true;
-      second.open = true;
+      first.closed.open();
+      second.closed.open();
     });
     BOOST_TEST(with.at->stop(deadline(clock::now() + std::chrono::minutes(1))).empty());
     opens.join();
