@@ -212,6 +212,7 @@ void control_client::on_welcome(wire::welcome agreed) {
   for (auto& each : agreed.data) {
     info.data.push_back(with_host_of(options_.address, std::move(each)));
   }
+  pause_->attempt_data(host_.now(), info.data.size());
   info.session = agreed.session;
   info.clocks = clocks_.at(now).value_or(wire::clock_relation{});
   // 0: not told; then our own limits are all there is.

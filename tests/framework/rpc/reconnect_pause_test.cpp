@@ -83,6 +83,24 @@ BOOST_AUTO_TEST_CASE(does_not_hurry_back_to_a_server_that_dies_as_often_as_it_st
   }
 }
 
+// Data links were not counted: 13 to 22 connections.
+BOOST_AUTO_TEST_CASE(counts_the_data_links_of_sessions_that_break) {
+  for (const std::size_t links : {1U, 2U, 3U}) {
+    for (unsigned seed = 1; seed <= 100; ++seed) {
+      client one(seed);
+      time_point now = begin;
+      while (now < begin + 60s) {
+        one.attempt(now);
+        one.pause.attempt_data(now, links);
+        one.attempts.insert(one.attempts.end(), links, now);
+        one.pause.connected(now);
+        now = one.again(now + 10ms, false);
+      }
+      BOOST_TEST(one.most_attempts() <= 10U);
+    }
+  }
+}
+
 // One client after the other for the same address, since directories forget and find it: each began
 // at once.
 BOOST_AUTO_TEST_CASE(is_kept_from_one_client_of_an_address_to_the_next) {
