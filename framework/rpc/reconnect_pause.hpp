@@ -50,9 +50,11 @@ class reconnect_pause {
   /// ended in good order, or not; the server had so many clients; `dice` is a random number from 0
   /// to 1.
   time_point again(time_point now, bool orderly, std::uint32_t peers, double dice) noexcept {
-    broken_links_ = orderly ? 0 : data_links_;
-    note(data_at_, broken_links_);
-    data_links_ = 0;
+    if (data_links_ != 0) {
+      broken_links_ = orderly ? 0 : data_links_;
+      note(data_at_, broken_links_);
+      data_links_ = 0;
+    }
     duration herd{0};
     if (connected_ != time_point::min()) {
       // What comes up only to go down again fails, too.
@@ -96,7 +98,7 @@ class reconnect_pause {
   std::deque<time_point> attempts_;  // The last connections, oldest first.
   time_point data_at_;               // Of the session that is up,
   std::size_t data_links_ = 0;       // and how many;
-  std::size_t broken_links_ = 0;     // of the last session, if it broke.
+  std::size_t broken_links_ = 1;     // of the last session, if it broke; before the first a guess.
 };
 
 }  // namespace mailroom::rpc

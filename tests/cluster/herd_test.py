@@ -30,16 +30,16 @@ class HerdCase(cluster.ClusterTest):
         return server, attempts
 
     def assert_patient(self, clients, attempts):
-        """Each of them. Its data links come on top: it has them only after a session has begun."""
-        sessions, all_ports = collections.defaultdict(list), collections.defaultdict(list)
+        """Of each client by itself, those of data links included."""
+        sessions, connections = collections.defaultdict(list), collections.defaultdict(list)
         for when, who, port in attempts:
-            all_ports[who].append(when)
+            connections[who].append(when)
             if port == cluster.PORT:
                 sessions[who].append(when)
-        self.assertEqual(set(all_ports), {client.host.address for client in clients}, "who tried")
-        most = {who: most_within(10, times) for who, times in sessions.items()}
-        print(f"in 10 s a client begins {max(most.values())} sessions at most, and "
-              f"{max(most_within(10, times) for times in all_ports.values())} connections with those of data links")
+        self.assertEqual(set(connections), {client.host.address for client in clients}, "who tried")
+        most = {who: most_within(10, times) for who, times in connections.items()}
+        print(f"in 10 s a client begins {max(most_within(10, times) for times in sessions.values())} sessions at most, "
+              f"and {max(most.values())} connections with those of data links")
         self.assertEqual({who: times for who, times in most.items() if times > MOST_ATTEMPTS}, {}, "tried too often")
 
     def assert_spread(self, clients, attempts):

@@ -101,6 +101,25 @@ BOOST_AUTO_TEST_CASE(counts_the_data_links_of_sessions_that_break) {
   }
 }
 
+// In which the server is down now and then.
+BOOST_AUTO_TEST_CASE(counts_them_among_attempts_that_fail) {
+  for (unsigned seed = 1; seed <= 300; ++seed) {
+    client one(seed);
+    std::minstd_rand down(seed);
+    time_point now = begin;
+    while (now < begin + 60s) {
+      one.attempt(now);
+      if (down() % 3 == 0) {
+        one.pause.attempt_data(now, 1);
+        one.attempts.push_back(now);
+        one.pause.connected(now);
+      }
+      now = one.again(now + 10ms, false);
+    }
+    BOOST_TEST(one.most_attempts() <= 10U);
+  }
+}
+
 // One client after the other for the same address, since directories forget and find it: each began
 // at once.
 BOOST_AUTO_TEST_CASE(is_kept_from_one_client_of_an_address_to_the_next) {
