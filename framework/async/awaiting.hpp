@@ -1,6 +1,7 @@
 #pragma once
 
 #include <mailroom/framework/async/flow.hpp>
+#include <mailroom/framework/base/ref.hpp>
 
 #include <coroutine>
 #include <exception>
@@ -103,6 +104,24 @@ class ended_even_if_cancelled : public parkable {
  private:
   completion& what_;
   waiter waiter_;
+};
+
+/// Awaits what is shared with whoever completes it, and takes its outcome (`take`).
+template <class Shared>
+class shared_awaiter : public parkable {
+ public:
+  explicit shared_awaiter(ref<Shared> shared) noexcept
+      : shared_(std::move(shared)), until_(*shared_) {}
+  bool await_ready() const { return until_.await_ready(); }
+  bool await_suspend(std::coroutine_handle<> continues) { return until_.await_suspend(continues); }
+  decltype(auto) await_resume() {
+    until_.await_resume();
+    return shared_->take();
+  }
+
+ private:
+  ref<Shared> shared_;
+  until until_;
 };
 
 /// False for a function object that must have a name before a statement with a `co_await` uses it:

@@ -6,7 +6,6 @@
 #include <mailroom/framework/base/result.hpp>
 #include <mailroom/framework/executors/blocking_pool.hpp>
 
-#include <coroutine>
 #include <exception>
 #include <type_traits>
 #include <utility>
@@ -62,27 +61,11 @@ class [[nodiscard]] offload_operation {
     running_->start(pool);
   }
 
-  auto operator co_await() const noexcept { return awaiter(running_); }
+  auto operator co_await() const noexcept {
+    return detail::shared_awaiter<offloaded<Function>>(running_);
+  }
 
  private:
-  class awaiter : public parkable {
-   public:
-    explicit awaiter(ref<offloaded<Function>> running) noexcept
-        : running_(std::move(running)), until_(*running_) {}
-    bool await_ready() const { return until_.await_ready(); }
-    bool await_suspend(std::coroutine_handle<> continues) {
-      return until_.await_suspend(continues);
-    }
-    typename offloaded<Function>::value await_resume() {
-      until_.await_resume();
-      return running_->take();
-    }
-
-   private:
-    ref<offloaded<Function>> running_;
-    until until_;
-  };
-
   ref<offloaded<Function>> running_;
 };
 

@@ -1,11 +1,11 @@
 #pragma once
 
+#include <mailroom/framework/async/awaiting.hpp>
 #include <mailroom/framework/async/flow.hpp>
 #include <mailroom/framework/base/ref.hpp>
 #include <mailroom/framework/base/result.hpp>
 
 #include <atomic>
-#include <coroutine>
 #include <optional>
 #include <stdexcept>
 #include <utility>
@@ -56,29 +56,13 @@ class [[nodiscard]] future {
  public:
   bool is_ready() const noexcept { return shared_->done(); }
 
-  auto operator co_await() const noexcept { return awaiter(shared_); }
+  auto operator co_await() const noexcept {
+    return async::detail::shared_awaiter<async::promised<T>>(shared_);
+  }
 
  private:
   friend class promise<T>;
   explicit future(ref<async::promised<T>> shared) noexcept : shared_(std::move(shared)) {}
-
-  class awaiter : public async::parkable {
-   public:
-    explicit awaiter(ref<async::promised<T>> shared) noexcept
-        : shared_(std::move(shared)), until_(*shared_) {}
-    bool await_ready() const { return until_.await_ready(); }
-    bool await_suspend(std::coroutine_handle<> continues) {
-      return until_.await_suspend(continues);
-    }
-    result<T> await_resume() {
-      until_.await_resume();
-      return shared_->take();
-    }
-
-   private:
-    ref<async::promised<T>> shared_;
-    async::until until_;
-  };
 
   ref<async::promised<T>> shared_;
 };
